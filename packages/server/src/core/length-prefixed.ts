@@ -4,23 +4,30 @@
  * maced or bound as associated data is encoded by this and nothing else.
  */
 export function lengthPrefixed(fields: readonly (string | number | undefined)[]): Buffer {
-  const parts: Buffer[] = [uint32(fields.length)]
-  for (const field of fields) {
-    if (field === undefined) {
-      parts.push(absent)
-      continue
+  // Sized first and written in place: every audit record and every opened credential passes here.
+  const texts = fields.map(textOf)
+  let size = 4
+  for (const text of texts) size += text === undefined ? 1 : 5 + Buffer.byteLength(text, 'utf8')
+  const bytes = Buffer.allocUnsafe(size)
+  let at = bytes.writeUInt32BE(fields.length, 0)
+  texts.forEach((text, i) => {
+    if (text === undefined) {
+      at = bytes.writeUInt8(absentTag, at)
+      return
     }
-    const bytes = Buffer.from(textOf(field), 'utf8')
-    parts.push(typeof field === 'number' ? number : text, uint32(bytes.length), bytes)
-  }
-  return Buffer.concat(parts)
+    at = bytes.writeUInt8(typeof fields[i] === 'number' ? numberTag : textTag, at)
+    const length = bytes.write(text, at + 4, 'utf8')
+    at = bytes.writeUInt32BE(length, at) + length
+  })
+  return bytes
 }
 
-const absent = Buffer.of(0)
-const text = Buffer.of(1)
-const number = Buffer.of(2)
+const absentTag = 0
+const textTag = 1
+const numberTag = 2
 
-function textOf(field: string | number): string {
+function textOf(field: string | number | undefined): string | undefined {
+  if (field === undefined) return undefined
   if (typeof field === 'number') {
     if (!Number.isSafeInteger(field)) throw new TypeError('lengthPrefixed takes safe integers only')
     return String(field)
@@ -29,10 +36,4 @@ function textOf(field: string | number): string {
   // A lone surrogate has no UTF-8 form: two different texts would get the same bytes.
   if (!field.isWellFormed()) throw new TypeError('lengthPrefixed takes well-formed text only')
   return field
-}
-
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32BE(value)
-  return bytes
 }

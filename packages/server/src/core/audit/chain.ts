@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { personalMembers } from '@valetkey/contract/events'
 import type { TenantId } from '../ids.ts'
 import { lengthPrefixed } from '../length-prefixed.ts'
@@ -12,9 +12,7 @@ const headFormat = 'valetkey audit head 1'
 
 /** The head after a leaf: SHA-256 over the head before, the stream, the place in it and the leaf. Hex. */
 export function linkLeaf(previousHead: string, stream: string, sequence: number, leaf: string): string {
-  return createHash('sha256')
-    .update(lengthPrefixed([linkFormat, previousHead, stream, sequence, leaf]))
-    .digest('hex')
+  return hash('sha256', lengthPrefixed([linkFormat, previousHead, stream, sequence, leaf]), 'hex')
 }
 
 /** Where a stream stands: the sequence of its last event (0: none) and the head after it. */

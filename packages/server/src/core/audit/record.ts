@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import { type AuditEvent, personalMembers } from '@valetkey/contract/events'
 import type { TenantId } from '../ids.ts'
 import { lengthPrefixed } from '../length-prefixed.ts'
@@ -99,8 +99,8 @@ export function commitEvent(
   tenant: TenantId,
   salts: Salts,
 ): { leaf: string; commitments: Partial<Record<PersonalMember, string>> } {
-  const { commitments, leaf } = committed(event, tenant, salts)
-  return { leaf, commitments }
+  const { row, commitments } = committed(event, tenant, salts)
+  return { leaf: row.leaf, commitments }
 }
 
 /** An event with its leaf, before it has a place in a stream. `placeRow` gives it one. */
@@ -108,8 +108,7 @@ export type UnplacedRow = Omit<AuditRow, 'stream' | 'seq' | 'head'>
 
 /** The row of an event but for its place (stream, sequence, head), which only the appender knows. Pure. */
 export function toRow(event: AuditEvent, tenant: TenantId, salts: Salts): UnplacedRow {
-  const { columns, commitments, leaf } = committed(event, tenant, salts)
-  return { tenant_id: tenant, ...columns, commitments: canonicalJson(commitments), leaf }
+  return committed(event, tenant, salts).row
 }
 
 /** The event that a row holds; erased members are left out. Proves nothing: see `verifyStream`. */
@@ -135,7 +134,7 @@ export function leafOf(row: Omit<UnplacedRow, 'leaf'>): string {
     fields.push(name, column)
   }
   fields.push('commitments', row.commitments)
-  return createHash('sha256').update(lengthPrefixed(fields)).digest('hex')
+  return hash('sha256', lengthPrefixed(fields), 'hex')
 }
 
 /** HMAC-SHA256 keyed by the salt over the member's name and the text of its column; base64url. */
@@ -160,8 +159,8 @@ function committed(event: AuditEvent, tenant: TenantId, salts: Salts) {
     if (column === null || salt === undefined) throw new TypeError(`One salt for each personal member: ${member}`)
     commitments[member] = commitmentTo(member, column, salt)
   }
-  const leaf = leafOf({ tenant_id: tenant, ...columns, commitments: canonicalJson(commitments) })
-  return { columns, commitments, leaf }
+  const row = { tenant_id: tenant, ...columns, commitments: canonicalJson(commitments) }
+  return { row: { ...row, leaf: leafOf(row) }, commitments }
 }
 
 function columnsOf(event: AuditEvent): Columns {

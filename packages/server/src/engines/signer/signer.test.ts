@@ -185,6 +185,10 @@ describe('what is refused as an access token (rows 8, 9, 28, 29, 88)', () => {
     expect(await signer.verifyAccessToken(forge(header(brought)), expected)).toEqual(claims)
   })
 
+  test('a token of ours that is longer than any we make', async () => {
+    await expectRefused(forge(header(), { ...claims, pad: 'x'.repeat(8192) }))
+  })
+
   test('a signature of another key, also of another kind', async () => {
     await expectRefused(forge(header(), claims, privateKeyOf(stranger)))
     await expectRefused(forge(header(), claims, generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey))
