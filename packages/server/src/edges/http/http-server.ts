@@ -1,0 +1,232 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { Failure, notFound } from '../../core/failure.ts'
+import type { TenantId } from '../../core/ids.ts'
+import { baseUrlOf } from '../../core/tenant.ts'
+import type { Parts } from '../../parts.ts'
+import { createClientAddress } from './client-address.ts'
+import { asFailure, isOurFault, renderProblem } from './problem.ts'
+import { requestIdOf } from './request-id.ts'
+import { createTenantFinder, splitTenant } from './tenant-of-path.ts'
+
+/** What every request carries from the first step on. */
+export interface Arrival {
+  readonly tenant: TenantId
+  readonly slug?: string
+  readonly baseUrl: string
+  readonly requestId: string
+  readonly ip?: string
+  /** The request came through the socket file in the data folder: its reader is the operator. */
+  readonly local: boolean
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    arrival: Arrival
+  }
+}
+
+/** The proxy's handler: it takes the raw request, because a framework's parsing would cost more than all our rules. */
+export type ProxyHandler = (request: IncomingMessage, response: ServerResponse, arrival: Arrival, url: string) => void
+
+export interface HttpServer {
+  /** Listens for everybody. Returns the port. */
+  listen(host: string, port: number): Promise<number>
+  /** Listens on a socket file for the operator of this machine. */
+  listenLocally(path: string): Promise<void>
+  /** Finishes in-flight calls, at most `graceMs`, then closes. */
+  close(graceMs: number): Promise<void>
+}
+
+/** The one HTTP server: `/proxy/` goes straight to its handler, everything else to Fastify. */
+export async function createHttpServer(
+  parts: Parts,
+  surface: {
+    readonly proxy: ProxyHandler
+    readonly register: (app: FastifyInstance) => Promise<void> | void
+  },
+): Promise<HttpServer> {
+  const findTenant = createTenantFinder(parts.store.locator)
+  const clientAddress = createClientAddress(parts.config.trustedProxies)
+  const slugs = new WeakMap<IncomingMessage, string>()
+  const localRequests = new WeakSet<IncomingMessage>()
+  let handleByFastify: ((request: IncomingMessage, response: ServerResponse) => void) | undefined
+
+  const arrive = async (request: IncomingMessage, slug: string | undefined, requestId: string): Promise<Arrival | undefined> => {
+    const tenant = await findTenant(slug)
+    if (tenant === undefined) return undefined
+    const ip = localRequests.has(request) ? undefined : clientAddress(request)
+    return {
+      tenant,
+      ...(slug !== undefined && { slug }),
+      baseUrl: baseUrlOf(slug === undefined ? {} : { slug }, parts.config.url),
+      requestId,
+      ...(ip !== undefined && { ip }),
+      local: localRequests.has(request),
+    }
+  }
+
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    const { slug, url } = splitTenant(request.url ?? '/')
+    if (!url.startsWith('/proxy/')) {
+      if (slug !== undefined) slugs.set(request, slug)
+      request.url = url
+      handleByFastify!(request, response)
+      return
+    }
+    const requestId = requestIdOf(request.headers['x-request-id'], parts.now(), parts.random)
+    arrive(request, slug, requestId).then(
+      arrival => {
+        if (arrival === undefined) refuse(response, notFound(), requestId)
+        else surface.proxy(request, response, arrival, url)
+      },
+      thrown => {
+        parts.log.error('the tenant could not be looked up', { request_id: requestId, error: thrown })
+        refuse(response, new Failure('unavailable', 'The store cannot be reached. Try again.', { retryAfterSeconds: 2 }), requestId)
+      },
+    )
+  }
+
+  const make = (local: boolean): Server => {
+    const server = createServer(
+      { optimizeEmptyRequests: true, requireHostHeader: true, maxHeaderSize: 32 * 1024, headersTimeout: 20_000, requestTimeout: 0 },
+      (request, response) => {
+        if (local) localRequests.add(request)
+        onRequest(request, response)
+      },
+    )
+    // An upload with Expect: 100-continue is told to go on only by whoever takes the body.
+    server.on('checkContinue', (request, response) => {
+      if (local) localRequests.add(request)
+      onRequest(request, response)
+    })
+    server.on('clientError', (_error, socket) => {
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    })
+    server.on('upgrade', (_request, socket) => {
+      socket.end('HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nValetkey-Error: upgrade_not_supported\r\nContent-Length: 0\r\n\r\n')
+    })
+    server.on('connect', (_request, socket) => {
+      socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nValetkey-Error: method_not_allowed\r\nContent-Length: 0\r\n\r\n')
+    })
+    return server
+  }
+
+  const main = make(false)
+  const local = make(true)
+  const app = Fastify({
+    serverFactory: handler => {
+      handleByFastify = handler as (request: IncomingMessage, response: ServerResponse) => void
+      return main
+    },
+    bodyLimit: 1024 * 1024,
+    exposeHeadRoutes: false,
+    genReqId: request => requestIdOf(request.headers['x-request-id'], parts.now(), parts.random),
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allErrors: true } },
+    return503OnClosing: false,
+  })
+  app.decorateRequest('arrival', null as unknown as Arrival)
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    reply.header('x-content-type-options', 'nosniff')
+    reply.header('referrer-policy', 'no-referrer')
+    reply.header('cache-control', 'no-store')
+    if (parts.config.url.startsWith('https:')) reply.header('strict-transport-security', 'max-age=31536000; includeSubDomains')
+    const arrival = await arrive(request.raw, slugs.get(request.raw), request.id)
+    if (arrival === undefined) throw notFound()
+    request.arrival = arrival
+  })
+  app.setErrorHandler((thrown, request, reply) => {
+    const failure = fromFastify(thrown)
+    if (isOurFault(failure.code))
+      parts.log.error(failure.message, { request_id: request.id, code: failure.code, route: request.routeOptions.url, error: failure.cause })
+    const problem = renderProblem(failure, request.id)
+    return reply.code(problem.status).headers(problem.headers).send(problem.body)
+  })
+  app.setNotFoundHandler(() => {
+    throw new Failure('not_found', 'There is nothing at this path. The API is described at /openapi.json.')
+  })
+  await surface.register(app)
+  await app.ready()
+
+  return {
+    async listen(host, port) {
+      await new Promise<void>((resolve, reject) => {
+        main.once('error', reject)
+        main.listen(port, host, resolve)
+      })
+      const address = main.address()
+      if (address === null || typeof address === 'string') throw new TypeError('the server listens on no port')
+      return address.port
+    },
+    async listenLocally(path) {
+      await new Promise<void>((resolve, reject) => {
+        local.once('error', reject)
+        // The mode of the socket file is what lets only this operator in, so it must never exist with a wider one.
+        const before = process.umask(0o177)
+        local.listen(path, () => resolve())
+        process.umask(before)
+      })
+    },
+    async close(graceMs) {
+      const closed = Promise.all([main, local].map(server => new Promise<void>(resolve => server.close(() => resolve()))))
+      main.closeIdleConnections()
+      local.closeIdleConnections()
+      const cut = setTimeout(() => {
+        main.closeAllConnections()
+        local.closeAllConnections()
+      }, graceMs)
+      await closed
+      clearTimeout(cut)
+      await app.close().catch(() => undefined)
+    },
+  }
+}
+
+/** Fastify's own errors in our words. */
+function fromFastify(thrown: unknown): Failure {
+  if (thrown instanceof Failure) return thrown
+  const error = thrown as {
+    readonly code?: string
+    readonly statusCode?: number
+    readonly validation?: readonly { readonly instancePath: string; readonly message?: string; readonly params: Record<string, unknown> }[]
+    readonly validationContext?: string
+  }
+  if (error.validation !== undefined) {
+    const faults = error.validation.map(fault => {
+      const member = fault.params.additionalProperty ?? fault.params.missingProperty
+      const pointer = typeof member === 'string' ? `${fault.instancePath}/${member.replaceAll('~', '~0').replaceAll('/', '~1')}` : fault.instancePath
+      const detail =
+        fault.params.additionalProperty !== undefined
+          ? 'This member is not known here. Remove it, or check its spelling.'
+          : fault.params.missingProperty !== undefined
+            ? 'This member is required.'
+            : `This ${fault.message ?? 'is not valid'}${Array.isArray(fault.params.allowedValues) ? `: ${fault.params.allowedValues.join(', ')}` : ''}.`
+      return { pointer, detail }
+    })
+    const where = error.validationContext === 'querystring' ? 'query' : 'body'
+    return new Failure('validation_failed', `The ${where} is not valid: ${faults.map(fault => `${fault.pointer || '/'}: ${fault.detail}`).join(' ')}`, {
+      errors: faults,
+    })
+  }
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new Failure('payload_too_large', 'The body is larger than 1 MiB. Send less.')
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new Failure('validation_failed', 'The content type is not understood here. Send application/json.', {
+        errors: [{ pointer: '', detail: 'Send application/json.' }],
+      })
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+    case 'FST_ERR_CTP_INVALID_JSON_BODY':
+      return new Failure('validation_failed', 'The body is not JSON.', { errors: [{ pointer: '', detail: 'The body is not JSON.' }] })
+  }
+  if (error.statusCode === 400)
+    return new Failure('validation_failed', 'The request could not be parsed.', { errors: [{ pointer: '', detail: 'The request could not be parsed.' }] })
+  return asFailure(thrown)
+}
+
+function refuse(response: ServerResponse, failure: Failure, requestId: string): void {
+  const problem = renderProblem(failure, requestId)
+  response.writeHead(problem.status, { ...problem.headers, 'x-request-id': requestId })
+  response.end(JSON.stringify(problem.body))
+}
