@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { TenantId } from '../../core/ids.ts'
 
 /**
@@ -11,6 +12,12 @@ export interface Egress {
   stream(tenant: TenantId, request: StreamRequest, handler: StreamHandler): StreamControl
   /** Whether the guard would let a call to this URL go, judged without connecting (name form, port and list only). */
   mayReach(tenant: TenantId, url: URL): Promise<{ readonly ok: true } | { readonly ok: false; readonly why: string }>
+  /**
+   * A listener of ours or the database: from now on no call reaches it, even when listed. `host` as it was bound or
+   * configured (`0.0.0.0` and `::` stand for every address of the machine).
+   */
+  deny(host: string, port: number): void
+  /** Cuts what is under way and closes every connection. */
   close(): Promise<void>
 }
 
@@ -21,7 +28,10 @@ export interface ExchangeRequest {
   readonly body?: string
   readonly timeoutMs: number
   readonly maxBytes: number
-  /** Runs synchronously right before the bytes go to the socket; throwing stops the request (lease age, P5). */
+  /**
+   * Runs synchronously right before the bytes go to the socket, on an open connection; throwing stops the request and
+   * is what `exchange` rejects with (lease age, P5).
+   */
   readonly beforeSend?: () => void
 }
 
@@ -38,15 +48,16 @@ export interface StreamRequest {
   readonly origin: string
   /** Path and query, byte for byte. */
   readonly path: string
-  /** Flat list: name, value, name, value. */
+  /** Flat list: name, value, name, value. `host`, `connection` and other transport headers are ours alone. */
   readonly headers: readonly string[]
-  readonly body?: NodeJS.ReadableStream | Buffer
+  /** A stream is read with back-pressure and never destroyed here: it may be the client's own connection. */
+  readonly body?: Readable | Buffer
 }
 
 export interface StreamHandler {
   /** Informational answers (1xx) are not passed here. `rawHeaders` is a flat list. */
   onHead(status: number, rawHeaders: readonly string[]): void
-  /** Return false to pause until `resume()`. */
+  /** Return false to pause until `resume()`. What had already arrived may still be delivered after that. */
   onData(chunk: Buffer): boolean
   onEnd(rawTrailers: readonly string[]): void
   /** `sent`: whether any byte of the request may have reached the provider. */
