@@ -71,12 +71,12 @@ export const appScopes = [
   'grants:write',
   'tasks:write',
   'webhooks:write',
-  'audit:read',
 ] as const
 
 /** An operator may do all that an app may, and run the place; it never uses a connection. */
 export const operatorScopes = [
   ...appScopes,
+  'audit:read',
   'integrations:admin',
   'clients:read',
   'clients:write',

@@ -52,7 +52,11 @@ export async function createHttpServer(
   const localRequests = new WeakSet<IncomingMessage>()
   let handleByFastify: ((request: IncomingMessage, response: ServerResponse) => void) | undefined
 
-  const arrive = async (request: IncomingMessage, slug: string | undefined, requestId: string): Promise<Arrival | undefined> => {
+  const arrive = async (
+    request: IncomingMessage,
+    slug: string | undefined,
+    requestId: string,
+  ): Promise<Arrival | undefined> => {
     const tenant = await findTenant(slug)
     if (tenant === undefined) return undefined
     const ip = localRequests.has(request) ? undefined : clientAddress(request)
@@ -82,14 +86,24 @@ export async function createHttpServer(
       },
       thrown => {
         parts.log.error('the tenant could not be looked up', { request_id: requestId, error: thrown })
-        refuse(response, new Failure('unavailable', 'The store cannot be reached. Try again.', { retryAfterSeconds: 2 }), requestId)
+        refuse(
+          response,
+          new Failure('unavailable', 'The store cannot be reached. Try again.', { retryAfterSeconds: 2 }),
+          requestId,
+        )
       },
     )
   }
 
   const make = (local: boolean): Server => {
     const server = createServer(
-      { optimizeEmptyRequests: true, requireHostHeader: true, maxHeaderSize: 32 * 1024, headersTimeout: 20_000, requestTimeout: 0 },
+      {
+        optimizeEmptyRequests: true,
+        requireHostHeader: true,
+        maxHeaderSize: 32 * 1024,
+        headersTimeout: 20_000,
+        requestTimeout: 0,
+      },
       (request, response) => {
         if (local) localRequests.add(request)
         onRequest(request, response)
@@ -104,10 +118,14 @@ export async function createHttpServer(
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
     })
     server.on('upgrade', (_request, socket) => {
-      socket.end('HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nValetkey-Error: upgrade_not_supported\r\nContent-Length: 0\r\n\r\n')
+      socket.end(
+        'HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nValetkey-Error: upgrade_not_supported\r\nContent-Length: 0\r\n\r\n',
+      )
     })
     server.on('connect', (_request, socket) => {
-      socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nValetkey-Error: method_not_allowed\r\nContent-Length: 0\r\n\r\n')
+      socket.end(
+        'HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nValetkey-Error: method_not_allowed\r\nContent-Length: 0\r\n\r\n',
+      )
     })
     return server
   }
@@ -131,7 +149,8 @@ export async function createHttpServer(
     reply.header('x-content-type-options', 'nosniff')
     reply.header('referrer-policy', 'no-referrer')
     reply.header('cache-control', 'no-store')
-    if (parts.config.url.startsWith('https:')) reply.header('strict-transport-security', 'max-age=31536000; includeSubDomains')
+    if (parts.config.url.startsWith('https:'))
+      reply.header('strict-transport-security', 'max-age=31536000; includeSubDomains')
     const arrival = await arrive(request.raw, slugs.get(request.raw), request.id)
     if (arrival === undefined) throw notFound()
     request.arrival = arrival
@@ -139,7 +158,12 @@ export async function createHttpServer(
   app.setErrorHandler((thrown, request, reply) => {
     const failure = fromFastify(thrown)
     if (isOurFault(failure.code))
-      parts.log.error(failure.message, { request_id: request.id, code: failure.code, route: request.routeOptions.url, error: failure.cause })
+      parts.log.error(failure.message, {
+        request_id: request.id,
+        code: failure.code,
+        route: request.routeOptions.url,
+        error: failure.cause,
+      })
     const problem = renderProblem(failure, request.id)
     return reply.code(problem.status).headers(problem.headers).send(problem.body)
   })
@@ -169,7 +193,9 @@ export async function createHttpServer(
       })
     },
     async close(graceMs) {
-      const closed = Promise.all([main, local].map(server => new Promise<void>(resolve => server.close(() => resolve()))))
+      const closed = Promise.all(
+        [main, local].map(server => new Promise<void>(resolve => server.close(() => resolve()))),
+      )
       main.closeIdleConnections()
       local.closeIdleConnections()
       const cut = setTimeout(() => {
@@ -189,13 +215,20 @@ function fromFastify(thrown: unknown): Failure {
   const error = thrown as {
     readonly code?: string
     readonly statusCode?: number
-    readonly validation?: readonly { readonly instancePath: string; readonly message?: string; readonly params: Record<string, unknown> }[]
+    readonly validation?: readonly {
+      readonly instancePath: string
+      readonly message?: string
+      readonly params: Record<string, unknown>
+    }[]
     readonly validationContext?: string
   }
   if (error.validation !== undefined) {
     const faults = error.validation.map(fault => {
       const member = fault.params.additionalProperty ?? fault.params.missingProperty
-      const pointer = typeof member === 'string' ? `${fault.instancePath}/${member.replaceAll('~', '~0').replaceAll('/', '~1')}` : fault.instancePath
+      const pointer =
+        typeof member === 'string'
+          ? `${fault.instancePath}/${member.replaceAll('~', '~0').replaceAll('/', '~1')}`
+          : fault.instancePath
       const detail =
         fault.params.additionalProperty !== undefined
           ? 'This member is not known here. Remove it, or check its spelling.'
@@ -205,9 +238,13 @@ function fromFastify(thrown: unknown): Failure {
       return { pointer, detail }
     })
     const where = error.validationContext === 'querystring' ? 'query' : 'body'
-    return new Failure('validation_failed', `The ${where} is not valid: ${faults.map(fault => `${fault.pointer || '/'}: ${fault.detail}`).join(' ')}`, {
-      errors: faults,
-    })
+    return new Failure(
+      'validation_failed',
+      `The ${where} is not valid: ${faults.map(fault => `${fault.pointer || '/'}: ${fault.detail}`).join(' ')}`,
+      {
+        errors: faults,
+      },
+    )
   }
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
@@ -218,10 +255,14 @@ function fromFastify(thrown: unknown): Failure {
       })
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
-      return new Failure('validation_failed', 'The body is not JSON.', { errors: [{ pointer: '', detail: 'The body is not JSON.' }] })
+      return new Failure('validation_failed', 'The body is not JSON.', {
+        errors: [{ pointer: '', detail: 'The body is not JSON.' }],
+      })
   }
   if (error.statusCode === 400)
-    return new Failure('validation_failed', 'The request could not be parsed.', { errors: [{ pointer: '', detail: 'The request could not be parsed.' }] })
+    return new Failure('validation_failed', 'The request could not be parsed.', {
+      errors: [{ pointer: '', detail: 'The request could not be parsed.' }],
+    })
   return asFailure(thrown)
 }
 

@@ -36,9 +36,13 @@ export function renderProblem(failure: Failure, requestId: string): RenderedProb
 /** Any thrown thing as a Failure; what is not one is ours to be ashamed of and says nothing to the caller. */
 export function asFailure(thrown: unknown): Failure {
   if (thrown instanceof Failure) return thrown
-  return new Failure('internal', 'Something failed inside Valetkey. Try again; if it lasts, give the request id to the operator.', {
-    cause: thrown,
-  })
+  return new Failure(
+    'internal',
+    'Something failed inside Valetkey. Try again; if it lasts, give the request id to the operator.',
+    {
+      cause: thrown,
+    },
+  )
 }
 
 /** Codes whose cause belongs in the log. */

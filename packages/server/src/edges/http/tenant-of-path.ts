@@ -16,7 +16,8 @@ const inserted = /^(\/\.well-known\/[a-z-]+)\/t\/([a-z0-9-]{1,63})(\/[^?]*)?(\?.
  */
 export function splitTenant(url: string): TenantPath {
   const insertedForm = inserted.exec(url)
-  if (insertedForm !== null) return { slug: insertedForm[2]!, url: `${insertedForm[1]}${insertedForm[3] ?? ''}${insertedForm[4] ?? ''}` }
+  if (insertedForm !== null)
+    return { slug: insertedForm[2]!, url: `${insertedForm[1]}${insertedForm[3] ?? ''}${insertedForm[4] ?? ''}` }
   if (!url.startsWith('/t/')) return { url }
   const rest = url.slice(3)
   const end = rest.search(/[/?]/)

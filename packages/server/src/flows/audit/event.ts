@@ -29,6 +29,7 @@ function actor(caller: Caller): Partial<AuditEvent> {
       ...(caller.task !== undefined && { task: caller.task }),
     }),
     ...(caller.kind === 'app' && { app: caller.app }),
-    actor_chain: caller.kind === 'agent' && caller.user !== undefined ? [caller.user, caller.agent] : [clientOf(caller)],
+    actor_chain:
+      caller.kind === 'agent' && caller.user !== undefined ? [caller.user, caller.agent] : [clientOf(caller)],
   }
 }

@@ -3,7 +3,15 @@ import { type Caller, clientOf } from '../../core/caller.ts'
 import { checkPattern } from '../../core/catalogue/pattern.ts'
 import { Failure, invalid } from '../../core/failure.ts'
 import type { Grant, PathRule } from '../../core/grant.ts'
-import { type AgentId, type AppId, type ConnectionId, makeId, type OperatorId, type TaskId, type UserId } from '../../core/ids.ts'
+import {
+  type AgentId,
+  type AppId,
+  type ConnectionId,
+  makeId,
+  type OperatorId,
+  type TaskId,
+  type UserId,
+} from '../../core/ids.ts'
 import { checkPermissions } from '../../core/permission/permission.ts'
 import { isTaskLive } from '../../core/task.ts'
 import type { Parts } from '../../parts.ts'
@@ -38,16 +46,21 @@ export async function makeGrant(
   if (caller.kind === 'agent') throw new TypeError('an agent cannot grant')
   const now = parts.now()
   if (input.permissions.length === 0 && input.paths.length === 0)
-    throw invalid('/permissions', 'A grant needs permissions, paths or both. Name what the agent may do, e.g. ["provider:messages:list"].')
+    throw invalid(
+      '/permissions',
+      'A grant needs permissions, paths or both. Name what the agent may do, e.g. ["provider:messages:list"].',
+    )
   if (input.expiresAt <= now) throw invalid('/expires_at', 'The end of a grant must lie in the future.')
-  if (input.expiresAt - now > longestMs) throw invalid('/expires_at', 'A grant may last 90 days at most. Choose an earlier end and renew it.')
+  if (input.expiresAt - now > longestMs)
+    throw invalid('/expires_at', 'A grant may last 90 days at most. Choose an earlier end and renew it.')
   const found = await parts.store.asTenant(caller.tenant, async rows => ({
     connection: await rows.connections.get(input.connection),
     agent: await rows.clients.get(input.agent),
     task: input.task === undefined ? undefined : await rows.tasks.get(input.task),
   }))
   const { connection, agent, task } = found
-  if (agent === undefined || agent.kind !== 'agent' || agent.disabledAt !== undefined) throw invalid('/agent', 'No agent by that id.')
+  if (agent === undefined || agent.kind !== 'agent' || agent.disabledAt !== undefined)
+    throw invalid('/agent', 'No agent by that id.')
   if (connection === undefined || connection.status === 'revoked' || connection.status === 'pending')
     throw invalid('/connection', 'No connection by that id.')
   if (input.user !== undefined && input.user !== connection.user)
@@ -55,12 +68,19 @@ export async function makeGrant(
   if (agent.user !== undefined && agent.user !== connection.user)
     throw invalid('/agent', 'This agent belongs to one user and can be granted connections of that user only.')
   if (input.task !== undefined) {
-    if (task === undefined || task.agent !== input.agent || task.user !== connection.user) throw invalid('/task', 'No task of this agent and user by that id.')
+    if (task === undefined || task.agent !== input.agent || task.user !== connection.user)
+      throw invalid('/task', 'No task of this agent and user by that id.')
     if (!isTaskLive(task, now)) throw invalid('/task', 'This task has ended. Start a new one.')
   }
   const entry = entryOf(parts, connection)
-  const faults: FieldFault[] = [...checkPermissions(input.permissions, entry), ...input.paths.flatMap((rule, index) => checkRule(rule, index))]
-  if (faults.length > 0) throw new Failure('validation_failed', faults.map(fault => `${fault.pointer}: ${fault.detail}`).join(' '), { errors: faults })
+  const faults: FieldFault[] = [
+    ...checkPermissions(input.permissions, entry),
+    ...input.paths.flatMap((rule, index) => checkRule(rule, index)),
+  ]
+  if (faults.length > 0)
+    throw new Failure('validation_failed', faults.map(fault => `${fault.pointer}: ${fault.detail}`).join(' '), {
+      errors: faults,
+    })
   const unsealed: Omit<Grant, 'mac'> = {
     id: makeId('grt', now, parts.random(10)),
     tenant: caller.tenant,
@@ -91,7 +111,11 @@ export async function makeGrant(
         provider: connection.provider,
         grant: grant.id,
         ...(grant.task !== undefined && { task: grant.task }),
-        facts: { permissions: grant.permissions, expires_at: new Date(grant.expiresAt).toISOString(), unattended: grant.unattended },
+        facts: {
+          permissions: grant.permissions,
+          expires_at: new Date(grant.expiresAt).toISOString(),
+          unattended: grant.unattended,
+        },
       }),
     ])
   })
@@ -103,7 +127,8 @@ function checkRule(rule: PathRule, index: number): FieldFault[] {
   const pointer = `/paths/${index}`
   const faults: FieldFault[] = []
   const unknown = rule.methods.filter(method => !methods.includes(method))
-  if (rule.methods.length === 0 || unknown.length > 0) faults.push({ pointer: `${pointer}/methods`, detail: `Methods are ${methods.join(', ')}.` })
+  if (rule.methods.length === 0 || unknown.length > 0)
+    faults.push({ pointer: `${pointer}/methods`, detail: `Methods are ${methods.join(', ')}.` })
   const why = checkPattern(rule.pattern)
   if (why !== undefined) faults.push({ pointer: `${pointer}/pattern`, detail: why })
   return faults

@@ -10,7 +10,9 @@ export function missingOf(parts: Pick<Parts, 'catalogue'>, integration: Integrat
   const needsSecret = entry.oauth.clientAuthentication !== 'none'
   return [
     ...(integration.clientId === undefined ? ['client_id'] : []),
-    ...(needsSecret && integration.sealedClientSecret === undefined && integration.sealedPrivateKey === undefined ? ['client_secret'] : []),
+    ...(needsSecret && integration.sealedClientSecret === undefined && integration.sealedPrivateKey === undefined
+      ? ['client_secret']
+      : []),
     ...missing,
   ]
 }

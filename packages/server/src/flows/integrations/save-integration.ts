@@ -1,8 +1,8 @@
 import type { FieldFault } from '@valetkey/contract/errors'
 import type { Caller } from '../../core/caller.ts'
 import type { ProviderEntry } from '../../core/catalogue/provider.ts'
-import type { ResolvedProvider } from '../../core/catalogue/resolved-provider.ts'
 import { checkOverrides, resolveProvider } from '../../core/catalogue/resolve-provider.ts'
+import type { ResolvedProvider } from '../../core/catalogue/resolved-provider.ts'
 import { Failure, invalid, notFound } from '../../core/failure.ts'
 import { type IntegrationId, makeId } from '../../core/ids.ts'
 import type { Integration, Overrides } from '../../core/integration.ts'
@@ -23,10 +23,17 @@ export interface IntegrationInput {
 }
 
 /** Makes a tenant's OAuth client at a provider. Opens no connection to anyone. */
-export async function addIntegration(parts: Needs, caller: Caller, provider: string, input: IntegrationInput): Promise<Integration> {
+export async function addIntegration(
+  parts: Needs,
+  caller: Caller,
+  provider: string,
+  input: IntegrationInput,
+): Promise<Integration> {
   const entry = parts.catalogue.get(provider)
-  if (entry === undefined) throw invalid('/provider', `No provider is called "${provider}". GET /v1/providers lists them.`)
-  if (entry.status === 'unconfirmed') throw invalid('/provider', `The entry of ${entry.name} is not confirmed yet, so it is switched off.`)
+  if (entry === undefined)
+    throw invalid('/provider', `No provider is called "${provider}". GET /v1/providers lists them.`)
+  if (entry.status === 'unconfirmed')
+    throw invalid('/provider', `The entry of ${entry.name} is not confirmed yet, so it is switched off.`)
   if (input.overrides !== undefined || input.parameters !== undefined) requireAdmin(caller)
   const resolved = judge(entry, input)
   const now = parts.now()
@@ -48,7 +55,9 @@ export async function addIntegration(parts: Needs, caller: Caller, provider: str
   }
   await parts.store.change(caller.tenant, async rows => {
     await rows.integrations.insert(integration)
-    await rows.audit.append([eventOf(parts, caller, { type: 'integration.created', outcome: 'ok', integration: id, provider })])
+    await rows.audit.append([
+      eventOf(parts, caller, { type: 'integration.created', outcome: 'ok', integration: id, provider }),
+    ])
   })
   return integration
 }
@@ -57,7 +66,12 @@ export async function addIntegration(parts: Needs, caller: Caller, provider: str
  * Changes an integration. Whoever may repoint a host collects every token: any change of overrides or parameters needs
  * `integrations:admin` and the client's secret again, and existing connections have to be made anew (DESIGN, P7).
  */
-export async function changeIntegration(parts: Needs, caller: Caller, id: IntegrationId, input: IntegrationInput): Promise<Integration> {
+export async function changeIntegration(
+  parts: Needs,
+  caller: Caller,
+  id: IntegrationId,
+  input: IntegrationInput,
+): Promise<Integration> {
   const known = await parts.store.asTenant(caller.tenant, rows => rows.integrations.get(id))
   if (known === undefined) throw notFound()
   const entry = entryOf(parts, known)
@@ -66,10 +80,14 @@ export async function changeIntegration(parts: Needs, caller: Caller, id: Integr
   const resolved = judge(entry, { ...input, ...merged })
   const moved = resolved.destinationDigest !== known.destinationDigest
   const hasSecret = known.sealedClientSecret !== undefined || known.sealedPrivateKey !== undefined
-  const destinationsGiven = JSON.stringify([merged.overrides, merged.parameters]) !== JSON.stringify([known.overrides, known.parameters])
+  const destinationsGiven =
+    JSON.stringify([merged.overrides, merged.parameters]) !== JSON.stringify([known.overrides, known.parameters])
   if ((moved || destinationsGiven) && hasSecret && input.clientSecret === undefined && input.privateKey === undefined) {
     const pointer = known.sealedPrivateKey !== undefined ? '/private_key' : '/client_secret'
-    throw invalid(pointer, 'A change of where credentials go needs the client secret (or private key) again. Send it in the same request.')
+    throw invalid(
+      pointer,
+      'A change of where credentials go needs the client secret (or private key) again. Send it in the same request.',
+    )
   }
   const sealed = await sealSecrets(parts, caller, id, resolved, input)
   const now = parts.now()
@@ -114,16 +132,23 @@ export async function changeIntegration(parts: Needs, caller: Caller, id: Integr
 
 function requireAdmin(caller: Caller): void {
   if (caller.kind !== 'operator' || !caller.scopes.has('integrations:admin'))
-    throw new Failure('insufficient_scope', 'Overrides and parameters decide where credentials go: only an operator with integrations:admin may set them.', {
-      members: { required_scopes: ['integrations:admin'] },
-    })
+    throw new Failure(
+      'insufficient_scope',
+      'Overrides and parameters decide where credentials go: only an operator with integrations:admin may set them.',
+      {
+        members: { required_scopes: ['integrations:admin'] },
+      },
+    )
 }
 
 function judge(entry: ProviderEntry, input: IntegrationInput): ResolvedProvider {
   const faults: FieldFault[] = [...checkOverrides(entry, input.overrides ?? {})]
   if (input.clientSecret !== undefined && input.privateKey !== undefined)
     faults.push({ pointer: '/private_key', detail: 'Give a client secret or a private key, not both.' })
-  if (faults.length > 0) throw new Failure('validation_failed', faults.map(fault => `${fault.pointer}: ${fault.detail}`).join(' '), { errors: faults })
+  if (faults.length > 0)
+    throw new Failure('validation_failed', faults.map(fault => `${fault.pointer}: ${fault.detail}`).join(' '), {
+      errors: faults,
+    })
   return resolveProvider(entry, { parameters: input.parameters ?? {}, overrides: input.overrides ?? {} })
 }
 
@@ -148,6 +173,7 @@ async function sealSecrets(
 /** The catalogue entry of an integration; a stored provider that the catalogue lost is our fault. */
 export function entryOf(parts: Pick<Parts, 'catalogue'>, integration: Pick<Integration, 'provider'>): ProviderEntry {
   const entry = parts.catalogue.get(integration.provider)
-  if (entry === undefined) throw new Failure('internal', `The catalogue no longer has the provider ${integration.provider}.`)
+  if (entry === undefined)
+    throw new Failure('internal', `The catalogue no longer has the provider ${integration.provider}.`)
   return entry
 }

@@ -19,7 +19,10 @@ export async function saveUser(
 ): Promise<{ readonly user: User; readonly created: boolean }> {
   // An id of ours as external_id would make "which user is meant" ambiguous, and a client's id could pose as a user's.
   if (/^[a-z]{3}_[0-9a-z]{26}$/.test(input.externalId))
-    throw invalid('/external_id', 'An external_id may not have the form of an id of Valetkey. Give your own id for this person.')
+    throw invalid(
+      '/external_id',
+      'An external_id may not have the form of an id of Valetkey. Give your own id for this person.',
+    )
   return parts.store.change(caller.tenant, async rows => {
     const now = parts.now()
     const known = await rows.users.byExternalId(input.externalId)
@@ -30,7 +33,13 @@ export async function saveUser(
       await rows.audit.append([eventOf(parts, caller, { type: 'user.updated', outcome: 'ok', user: user.id })])
       return { user, created: false }
     }
-    const user: User = { id: makeId('usr', now, parts.random(10)), tenant: caller.tenant, ...input, createdAt: now, updatedAt: now }
+    const user: User = {
+      id: makeId('usr', now, parts.random(10)),
+      tenant: caller.tenant,
+      ...input,
+      createdAt: now,
+      updatedAt: now,
+    }
     await rows.users.insert(user)
     await rows.audit.append([eventOf(parts, caller, { type: 'user.created', outcome: 'ok', user: user.id })])
     return { user, created: true }
@@ -45,10 +54,15 @@ export async function findUser(
   pointer = '/user',
 ): Promise<User> {
   const user = await parts.store.asTenant(caller.tenant, rows =>
-    reference.id !== undefined ? rows.users.get(reference.id as UserId) : rows.users.byExternalId(reference.external_id ?? ''),
+    reference.id !== undefined
+      ? rows.users.get(reference.id as UserId)
+      : rows.users.byExternalId(reference.external_id ?? ''),
   )
   if (user === undefined)
-    throw invalid(pointer, 'No user by that reference. Create the user first (POST /v1/users), then use its external_id or id.')
+    throw invalid(
+      pointer,
+      'No user by that reference. Create the user first (POST /v1/users), then use its external_id or id.',
+    )
   return user
 }
 
@@ -56,4 +70,3 @@ export async function findUser(
 export function mayName(caller: Caller, user: UserId): boolean {
   return caller.kind !== 'agent' || caller.user === user
 }
-

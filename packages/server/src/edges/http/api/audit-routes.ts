@@ -11,7 +11,7 @@ export const auditRoutes: readonly Route[] = [
     path: '/v1/audit/events',
     summary: 'Who accessed what data, when, and through which agent. Newest first.',
     scopes: ['audit:read'],
-    clients: ['app', 'operator'],
+    clients: ['operator'],
     query: {
       ...pageQuery,
       user: text(),
@@ -38,7 +38,9 @@ export const auditRoutes: readonly Route[] = [
         ...(since !== undefined && { since: timeIn(since, '/since') }),
         ...(until !== undefined && { until: timeIn(until, '/until') }),
       }
-      return pageAnswer(await call.parts.store.asTenant(call.tenant.id, rows => rows.audit.query(filter)), event => ({ ...event }))
+      return pageAnswer(await call.parts.store.asTenant(call.tenant.id, rows => rows.audit.query(filter)), event => ({
+        ...event,
+      }))
     },
   },
   {
@@ -46,10 +48,12 @@ export const auditRoutes: readonly Route[] = [
     path: '/v1/audit/events/{id}',
     summary: 'Read one audit event.',
     scopes: ['audit:read'],
-    clients: ['app', 'operator'],
+    clients: ['operator'],
     async handle(call) {
       const { id } = call.params
-      const event = isId('evt', id) ? await call.parts.store.asTenant(call.tenant.id, rows => rows.audit.get(id)) : undefined
+      const event = isId('evt', id)
+        ? await call.parts.store.asTenant(call.tenant.id, rows => rows.audit.get(id))
+        : undefined
       if (event === undefined) throw notFound()
       return ok({ ...event })
     },
@@ -59,7 +63,7 @@ export const auditRoutes: readonly Route[] = [
     path: '/v1/audit/verify',
     summary: 'Walk the log and check every leaf, link and head; names the first row that does not hold.',
     scopes: ['audit:read'],
-    clients: ['app', 'operator'],
+    clients: ['operator'],
     async handle(call) {
       return ok({ ...(await call.parts.store.asTenant(call.tenant.id, rows => rows.audit.verify())) })
     },

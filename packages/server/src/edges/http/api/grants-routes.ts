@@ -7,19 +7,37 @@ import { makeGrant } from '../../../flows/grants/make-grant.ts'
 import { findUser } from '../../../flows/users/save-user.ts'
 import { pageAnswer, pageOf } from './page.ts'
 import { timeIn } from './register-api.ts'
-import { type Call, count, created, object, ok, pageQuery, rfc3339, type Route, text, texts, time, userReference } from './route.ts'
+import {
+  type Call,
+  count,
+  created,
+  object,
+  ok,
+  pageQuery,
+  type Route,
+  rfc3339,
+  text,
+  texts,
+  time,
+  userReference,
+} from './route.ts'
 
 export async function showGrant(call: Pick<Call, 'parts' | 'tenant'>, grant: Grant): Promise<Record<string, unknown>> {
   const ended = endOf(grant, call.parts.now())
   const { user } = grant
-  const owner = user === undefined ? undefined : await call.parts.store.asTenant(call.tenant.id, rows => rows.users.get(user))
+  const owner =
+    user === undefined ? undefined : await call.parts.store.asTenant(call.tenant.id, rows => rows.users.get(user))
   return {
     id: grant.id,
     user: owner === undefined ? null : { id: owner.id, external_id: owner.externalId },
     agent: grant.agent,
     connection: grant.connection,
     permissions: grant.permissions,
-    paths: grant.paths.map(rule => ({ methods: rule.methods, ...(rule.host !== undefined && { host: rule.host }), pattern: rule.pattern })),
+    paths: grant.paths.map(rule => ({
+      methods: rule.methods,
+      ...(rule.host !== undefined && { host: rule.host }),
+      pattern: rule.pattern,
+    })),
     expires_at: rfc3339(grant.expiresAt),
     idle_timeout_seconds: grant.idleTimeoutSeconds ?? null,
     max_calls: grant.maxCalls ?? null,
@@ -60,7 +78,14 @@ export const grantsRoutes: readonly Route[] = [
         paths: {
           type: 'array',
           maxItems: 100,
-          items: object({ methods: { type: 'array', minItems: 1, maxItems: 8, items: text(10) }, host: text(), pattern: text(1000) }, ['methods', 'pattern']),
+          items: object(
+            {
+              methods: { type: 'array', minItems: 1, maxItems: 8, items: text(10) },
+              host: text(),
+              pattern: text(1000),
+            },
+            ['methods', 'pattern'],
+          ),
         },
         resources: { type: 'object' },
         expires_at: time,
@@ -89,8 +114,13 @@ export const grantsRoutes: readonly Route[] = [
         task?: string
       }
       // A narrowing that we cannot enforce yet is refused, never ignored.
-      if (body.resources !== undefined) throw invalid('/resources', 'Grants cannot be narrowed to single resources yet. Leave resources out, or grant less by permissions.')
-      if (body.approval !== undefined && body.approval !== 'none') throw invalid('/approval', 'Approval by the owner is not available yet. Use "none", and grant reads only.')
+      if (body.resources !== undefined)
+        throw invalid(
+          '/resources',
+          'Grants cannot be narrowed to single resources yet. Leave resources out, or grant less by permissions.',
+        )
+      if (body.approval !== undefined && body.approval !== 'none')
+        throw invalid('/approval', 'Approval by the owner is not available yet. Use "none", and grant reads only.')
       const user = body.user === undefined ? undefined : await findUser(call.parts, call.caller, body.user)
       const grant = await makeGrant(call.parts, call.caller, {
         ...(user !== undefined && { user: user.id }),
@@ -113,7 +143,15 @@ export const grantsRoutes: readonly Route[] = [
     summary: 'List grants.',
     scopes: ['grants:read'],
     clients: ['app', 'operator', 'agent'],
-    query: { ...pageQuery, user: text(), user_external_id: text(), agent: text(), connection: text(), task: text(), status: { type: 'string', enum: ['active', 'ended'] } },
+    query: {
+      ...pageQuery,
+      user: text(),
+      user_external_id: text(),
+      agent: text(),
+      connection: text(),
+      task: text(),
+      status: { type: 'string', enum: ['active', 'ended'] },
+    },
     async handle(call) {
       const { query, caller } = call
       let user = query.user
@@ -146,7 +184,9 @@ export const grantsRoutes: readonly Route[] = [
     clients: ['app', 'operator', 'agent'],
     async handle(call) {
       const { id } = call.params
-      const row = isId('grt', id) ? await call.parts.store.asTenant(call.tenant.id, rows => rows.grants.get(id)) : undefined
+      const row = isId('grt', id)
+        ? await call.parts.store.asTenant(call.tenant.id, rows => rows.grants.get(id))
+        : undefined
       if (row === undefined || !maySee(call.caller, row)) throw notFound()
       return ok(await showGrant(call, row))
     },
@@ -164,4 +204,3 @@ export const grantsRoutes: readonly Route[] = [
     },
   },
 ]
-

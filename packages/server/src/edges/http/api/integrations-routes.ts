@@ -2,10 +2,14 @@ import { invalid, notFound } from '../../../core/failure.ts'
 import { isId } from '../../../core/ids.ts'
 import type { Integration, Overrides } from '../../../core/integration.ts'
 import { Secret } from '../../../core/secret.ts'
-import { addIntegration, changeIntegration, type IntegrationInput } from '../../../flows/integrations/save-integration.ts'
 import { missingOf } from '../../../flows/integrations/missing-of.ts'
+import {
+  addIntegration,
+  changeIntegration,
+  type IntegrationInput,
+} from '../../../flows/integrations/save-integration.ts'
 import { pageAnswer, pageOf } from './page.ts'
-import { type Call, created, object, ok, pageQuery, rfc3339, type Route, type Schema, text, texts } from './route.ts'
+import { type Call, created, object, ok, pageQuery, type Route, rfc3339, type Schema, text, texts } from './route.ts'
 
 const url: Schema = { type: 'string', minLength: 1, maxLength: 2000 }
 const overridesSchema: Schema = object({
@@ -26,7 +30,10 @@ const members = {
   overrides: overridesSchema,
 } satisfies Record<string, Schema>
 
-export function showIntegration(call: Pick<Call, 'parts' | 'baseUrl'>, integration: Integration): Record<string, unknown> {
+export function showIntegration(
+  call: Pick<Call, 'parts' | 'baseUrl'>,
+  integration: Integration,
+): Record<string, unknown> {
   const missing = missingOf(call.parts, integration)
   const { overrides } = integration
   return {
@@ -118,7 +125,9 @@ export const integrationsRoutes: readonly Route[] = [
     query: { ...pageQuery, provider: text() },
     async handle(call) {
       const page = { ...pageOf(call), ...(call.query.provider !== undefined && { provider: call.query.provider }) }
-      return pageAnswer(await call.parts.store.asTenant(call.tenant.id, rows => rows.integrations.list(page)), row => showIntegration(call, row))
+      return pageAnswer(await call.parts.store.asTenant(call.tenant.id, rows => rows.integrations.list(page)), row =>
+        showIntegration(call, row),
+      )
     },
   },
   {
@@ -129,7 +138,9 @@ export const integrationsRoutes: readonly Route[] = [
     clients: ['app', 'operator'],
     async handle(call) {
       const { id } = call.params
-      const row = isId('int', id) ? await call.parts.store.asTenant(call.tenant.id, rows => rows.integrations.get(id)) : undefined
+      const row = isId('int', id)
+        ? await call.parts.store.asTenant(call.tenant.id, rows => rows.integrations.get(id))
+        : undefined
       if (row === undefined) throw notFound()
       return ok(showIntegration(call, row))
     },
@@ -149,4 +160,3 @@ export const integrationsRoutes: readonly Route[] = [
     },
   },
 ]
-

@@ -3,8 +3,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Caller } from '../../../core/caller.ts'
 import { clientOf } from '../../../core/caller.ts'
 import { operatorScopes } from '../../../core/client.ts'
-import type { OperatorId } from '../../../core/ids.ts'
 import { Failure, invalid } from '../../../core/failure.ts'
+import type { OperatorId } from '../../../core/ids.ts'
 import type { Parts } from '../../../parts.ts'
 import type { Arrival } from '../http-server.ts'
 import { type Answer, type Call, object, type Route } from './route.ts'
@@ -87,7 +87,8 @@ export function headersNamed(request: FastifyRequest, name: string): readonly st
 async function localOperator(parts: Parts, arrival: Arrival): Promise<Caller> {
   const operators = await parts.store.asTenant(arrival.tenant, rows => rows.clients.list('operator', { limit: 1 }))
   const operator = operators.rows[0]
-  if (operator === undefined) throw new Failure('unavailable', 'This tenant has no operator client. Run `valetkey init`.')
+  if (operator === undefined)
+    throw new Failure('unavailable', 'This tenant has no operator client. Run `valetkey init`.')
   return {
     kind: 'operator',
     operator: operator.id as OperatorId,
@@ -121,7 +122,11 @@ async function once(
   const work = (async () => {
     const known = await parts.store.asTenant(call.tenant.id, rows => rows.idempotency.get(client, name, keyHash))
     if (known !== undefined && known.expiresAt > parts.now()) {
-      if (known.bodyHash !== bodyHash) throw new Failure('conflict', 'This Idempotency-Key was used with another body. Use a new key for a new request.')
+      if (known.bodyHash !== bodyHash)
+        throw new Failure(
+          'conflict',
+          'This Idempotency-Key was used with another body. Use a new key for a new request.',
+        )
       const answer: Answer = {
         status: known.status as Answer['status'],
         body: JSON.parse(known.answer) as Answer['body'],
@@ -130,7 +135,9 @@ async function once(
       return { answer, replayed: true }
     }
     const answer = await route.handle(call)
-    const shown = Object.fromEntries(Object.entries(answer.body).filter(([member]) => !route.idempotent!.secrets.includes(member)))
+    const shown = Object.fromEntries(
+      Object.entries(answer.body).filter(([member]) => !route.idempotent!.secrets.includes(member)),
+    )
     await parts.store.change(call.tenant.id, rows =>
       rows.idempotency.insert({
         client,

@@ -3,7 +3,7 @@ import { isId } from '../../../core/ids.ts'
 import type { User } from '../../../core/user.ts'
 import { saveUser } from '../../../flows/users/save-user.ts'
 import { pageAnswer, pageOf } from './page.ts'
-import { created, object, ok, pageQuery, rfc3339, type Route, text } from './route.ts'
+import { created, object, ok, pageQuery, type Route, rfc3339, text } from './route.ts'
 
 export function showUser(user: User): Record<string, unknown> {
   return {
@@ -23,7 +23,14 @@ export const usersRoutes: readonly Route[] = [
     summary: 'Add a user, or bring a known one up to date by external_id.',
     scopes: ['users:write'],
     clients: ['app', 'operator'],
-    body: object({ external_id: text(), display_name: text(), email: { type: 'string', minLength: 3, maxLength: 254, pattern: '^[^@\\s]+@[^@\\s]+$' } }, ['external_id']),
+    body: object(
+      {
+        external_id: text(),
+        display_name: text(),
+        email: { type: 'string', minLength: 3, maxLength: 254, pattern: '^[^@\\s]+@[^@\\s]+$' },
+      },
+      ['external_id'],
+    ),
     idempotent: { secrets: [] },
     async handle(call) {
       const body = call.body as { external_id: string; display_name?: string; email?: string }
@@ -60,7 +67,9 @@ export const usersRoutes: readonly Route[] = [
     clients: ['app', 'operator'],
     async handle(call) {
       const { id } = call.params
-      const user = isId('usr', id) ? await call.parts.store.asTenant(call.tenant.id, rows => rows.users.get(id)) : undefined
+      const user = isId('usr', id)
+        ? await call.parts.store.asTenant(call.tenant.id, rows => rows.users.get(id))
+        : undefined
       if (user === undefined) throw notFound()
       return ok(showUser(user))
     },

@@ -1,0 +1,147 @@
+import type { Caller } from '../../../core/caller.ts'
+import type { Connection, ConnectionStatus } from '../../../core/connection.ts'
+import { notFound } from '../../../core/failure.ts'
+import { type ConnectionId, type IntegrationId, isId, type UserId } from '../../../core/ids.ts'
+import { resourceTypesOf } from '../../../core/permission/scopes.ts'
+import { checkConnection } from '../../../flows/credentials/check-connection.ts'
+import { disconnect } from '../../../flows/credentials/disconnect.ts'
+import { renewNow } from '../../../flows/credentials/renew-now.ts'
+import { reachOf } from '../../../flows/grants/reach.ts'
+import { pageAnswer, pageOf } from './page.ts'
+import { type Call, ok, pageQuery, type Route, rfc3339, text } from './route.ts'
+
+/** Everything about a connection but its secrets. */
+export async function showConnection(
+  call: Pick<Call, 'parts' | 'tenant'>,
+  connection: Connection,
+): Promise<Record<string, unknown>> {
+  const { user } = connection
+  const { owner, credential } = await call.parts.store.asTenant(call.tenant.id, async rows => ({
+    owner: user === undefined ? undefined : await rows.users.get(user),
+    credential: await rows.credentials.get(connection.id),
+  }))
+  const entry = call.parts.catalogue.get(connection.provider)
+  return {
+    id: connection.id,
+    user: owner === undefined ? null : { id: owner.id, external_id: owner.externalId },
+    integration: connection.integration,
+    provider: connection.provider,
+    status: connection.status,
+    reason: connection.reason ?? null,
+    account_label: connection.accountLabel ?? null,
+    scopes: connection.scopes,
+    missing_scopes: connection.requestedScopes.filter(scope => !connection.scopes.includes(scope)),
+    resource_types: entry === undefined ? [] : resourceTypesOf(entry, connection.scopes),
+    credential: {
+      kind: connection.kind,
+      expires_at: credential?.accessExpiresAt === undefined ? null : rfc3339(credential.accessExpiresAt),
+      last_refreshed_at: credential?.lastRefreshedAt === undefined ? null : rfc3339(credential.lastRefreshedAt),
+      generation: credential?.generation ?? 0,
+    },
+    last_used_at: connection.lastUsedAt === undefined ? null : rfc3339(connection.lastUsedAt),
+    created_at: rfc3339(connection.createdAt),
+    updated_at: rfc3339(connection.updatedAt),
+  }
+}
+
+/** One connection in reach of the caller, else 404 with the same bytes as unknown. */
+async function find(call: Call): Promise<Connection> {
+  const { id } = call.params
+  const row = isId('con', id)
+    ? await call.parts.store.asTenant(call.tenant.id, rows => rows.connections.get(id))
+    : undefined
+  if (row === undefined || row.status === 'revoked' || !(await inReach(call, call.caller, row.id))) throw notFound()
+  return row
+}
+
+async function inReach(call: Call, caller: Caller, id: ConnectionId): Promise<boolean> {
+  return caller.kind !== 'agent' || (await reachOf(call.parts, caller)).has(id)
+}
+
+export const connectionsRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/v1/connections',
+    summary: 'List connections. An agent sees those that a live grant of its names.',
+    scopes: ['connections:read'],
+    clients: ['app', 'operator', 'agent'],
+    query: {
+      ...pageQuery,
+      user: text(),
+      user_external_id: text(),
+      integration: text(),
+      provider: text(),
+      status: { type: 'string', enum: ['pending', 'active', 'needs_reauth', 'error', 'revoked', 'disabled'] },
+    },
+    async handle(call) {
+      const { query, caller } = call
+      let user = query.user
+      if (query.user_external_id !== undefined) {
+        const external = query.user_external_id
+        const found = await call.parts.store.asTenant(call.tenant.id, rows => rows.users.byExternalId(external))
+        if (found === undefined) return ok({ data: [], next_cursor: null })
+        user = found.id
+      }
+      const among = caller.kind === 'agent' ? [...(await reachOf(call.parts, caller)).keys()] : undefined
+      const filter = {
+        ...pageOf(call),
+        ...(user !== undefined && { user: user as UserId }),
+        ...(query.integration !== undefined && { integration: query.integration as IntegrationId }),
+        ...(query.provider !== undefined && { provider: query.provider }),
+        ...(query.status !== undefined && { status: query.status as ConnectionStatus }),
+        ...(among !== undefined && { among }),
+      }
+      return pageAnswer(await call.parts.store.asTenant(call.tenant.id, rows => rows.connections.list(filter)), row =>
+        showConnection(call, row),
+      )
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/connections/{id}',
+    summary: 'Read one connection: everything but its secrets.',
+    scopes: ['connections:read'],
+    clients: ['app', 'operator', 'agent'],
+    async handle(call) {
+      return ok(await showConnection(call, await find(call)))
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/connections/{id}/refresh',
+    summary: 'Renew the credential now.',
+    scopes: ['connections:write'],
+    clients: ['app', 'operator'],
+    async handle(call) {
+      const connection = await find(call)
+      await renewNow(call.parts, call.caller, connection.id)
+      return ok(await showConnection(call, await find(call)))
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/connections/{id}/check',
+    summary: 'Prove that the connection works, without data.',
+    scopes: ['connections:write'],
+    clients: ['app', 'operator'],
+    async handle(call) {
+      return ok({ ...(await checkConnection(call.parts, call.caller, (await find(call)).id)) })
+    },
+  },
+  {
+    method: 'DELETE',
+    path: '/v1/connections/{id}',
+    summary: 'Disconnect: revoke upstream where possible, destroy the sealed material, say what else died.',
+    scopes: ['connections:write'],
+    clients: ['app', 'operator'],
+    async handle(call) {
+      const ended = await disconnect(call.parts, call.caller, (await find(call)).id)
+      return ok({
+        ...(await showConnection(call, ended.connection)),
+        revoked: ended.revoked,
+        also_revoked: ended.alsoRevoked,
+        erased: true,
+      })
+    },
+  },
+]
