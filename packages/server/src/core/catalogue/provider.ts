@@ -72,6 +72,13 @@ export interface OAuthFacts {
     readonly expiresIn?: string
     readonly scope?: string
   }
+  /** As `tokenAnswer`, for answers to a refresh. Absent: the same as `tokenAnswer`; `{}`: the standard names. */
+  readonly refreshAnswer?: {
+    readonly accessToken?: string
+    readonly refreshToken?: string
+    readonly expiresIn?: string
+    readonly scope?: string
+  }
   /** Values of `token_type` that this provider uses for what is a bearer token. */
   readonly tokenTypes?: readonly string[]
   /**
@@ -118,8 +125,10 @@ export interface ApiFacts {
     readonly pointer: string
     readonly values: readonly string[]
   }[]
-  /** Path patterns that take several requests in one: refused. */
+  /** Path patterns that take several requests in one: refused, on every host of the entry. */
   readonly batch?: readonly string[]
+  /** GET and HEAD never change anything here, so that `{provider}:any:fetch` may open them uncatalogued. */
+  readonly safeMethods?: boolean
 }
 
 export interface ApiOrigin {
@@ -132,6 +141,8 @@ export interface ApiOrigin {
 export interface ResourceType {
   /** Plain words after "read your …" and "change your …": `messages in channels and direct messages`. */
   readonly words: string
+  /** The least scopes to ask for so that this type can be read, and beside these, changed. */
+  readonly scopes?: { readonly read?: readonly string[]; readonly write?: readonly string[] }
 }
 
 export interface ScopeFact {
@@ -148,12 +159,19 @@ export interface Operation {
   readonly description: string
   readonly resourceType: string
   readonly action: Action
-  /** Every method and path under which the vendor serves it. `pattern`: literals, `{name}` one segment, `**` the rest. */
+  /**
+   * Every method and path under which the vendor serves it, the usual one first. `pattern`: literals, `{name}` one
+   * segment (`{name}:verb` with a literal end), `**` the rest.
+   */
   readonly routes: readonly Route[]
   /** The connection needs one (`anyOf`) or all (`allOf`) of these scopes; neither: none is needed. */
   readonly scopes: { readonly anyOf?: readonly string[]; readonly allOf?: readonly string[] }
   /** Method and path were found in a machine-readable source. */
   readonly verified: boolean
+  /** Fields of the answer that hold absolute links which SDKs follow: pointer, and the entry's host they mean. */
+  readonly links?: readonly { readonly pointer: string; readonly host?: string }[]
+  /** `%2f` may stand within a path parameter. */
+  readonly encodedSlash?: boolean
 }
 
 export interface Route {

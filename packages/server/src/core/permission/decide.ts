@@ -1,0 +1,440 @@
+import type { ErrorCode, Reason } from '@valetkey/contract/errors'
+import type { Action } from '@valetkey/contract/events'
+import type { AgentCaller } from '../caller.ts'
+import { lookAlike, match, type OperationMatch, type OperationTable } from '../catalogue/match-operation.ts'
+import { compilePattern, foldPath, matchPattern, type PathPattern } from '../catalogue/pattern.ts'
+import type { Operation } from '../catalogue/provider.ts'
+import type { ResolvedOrigin, ResolvedProvider } from '../catalogue/resolved-provider.ts'
+import type { Connection } from '../connection.ts'
+import { endOf, type Grant, type PathRule } from '../grant.ts'
+import { isTaskLive, type Task } from '../task.ts'
+import { narrowest } from './narrowest.ts'
+import { covers, coversUnlisted, isReading } from './permission.ts'
+import { scopesMissing } from './scopes.ts'
+
+/** Everything that a decision rests on. It asks nobody and reads no clock. */
+export interface Question {
+  readonly provider: ResolvedProvider
+  readonly table: OperationTable
+  readonly method: string
+  /** Host of the entry as the agent named it; the first origin's when left out. */
+  readonly host?: string
+  /** Path without query, raw; dot segments, empty segments and bad encodings were refused before. */
+  readonly path: string
+  readonly caller: Pick<AgentCaller, 'tenant' | 'agent' | 'user' | 'task'>
+  /** Undefined when there is none by that id. */
+  readonly connection: Connection | undefined
+  /** All of that agent on that connection, ended ones too, each with its MAC verified before. */
+  readonly grants: readonly Grant[]
+  /** The row of the caller's task, when its token has one. */
+  readonly task?: Task
+  /** The agent's ceiling, when it has one: a permission counts only within it. */
+  readonly ceiling?: readonly string[]
+  /** Milliseconds. */
+  readonly now: number
+}
+
+export type Decision = Allowed | Denied
+
+/** What the call is, as events name it. */
+export interface Called {
+  /** `slack.conversations.history`, or `{provider}.unlisted`. */
+  readonly operationId: string
+  readonly operation?: Operation
+  readonly resourceType: string
+  readonly action: Action
+  /** The pattern of the operation's route; nothing for what is not catalogued: such paths are on no record. */
+  readonly pathTemplate?: string
+}
+
+export interface Allowed extends Called {
+  readonly allowed: true
+  /** The one grant that pays for the call. */
+  readonly grant: Grant
+  /** A catalogued list, fetch or search: it may go beside the commit of its record (P2). */
+  readonly mayGoBesideCommit: boolean
+  /** Host of the entry, its target, and the parameters of the path. */
+  readonly host: string
+  readonly target: string
+  readonly params: Readonly<Record<string, string>>
+}
+
+export interface Denied extends Partial<Called> {
+  readonly allowed: false
+  readonly code: ErrorCode
+  readonly reasons: readonly Reason[]
+  /** With `grant_expired`. */
+  readonly endedReason?: NonNullable<Grant['endedReason']>
+  /** With `missing_scopes`. */
+  readonly requiredScopes?: readonly string[]
+}
+
+/**
+ * Whether a call is allowed (P3): the caller's token ∩ exactly one live grant ∩ the connection's scopes. Deny is the
+ * default. Every reason is given with its fix, and `code` is the first in the order of CONTRACT 3.
+ */
+export function decide(question: Question): Decision {
+  const { connection, caller } = question
+  if (connection === undefined || !isInReach(connection, caller)) {
+    return deny([
+      reason('not_found', 'No connection by that id is in reach of this token.', 'Check the id of the connection.'),
+    ])
+  }
+  const place = placeOf(question.provider, question.host)
+  const called = place === undefined ? undefined : calledOf(question, place.host)
+  const reasons: Reason[] = [...reasonsOfState(connection, question.provider)]
+  const standing = standingOf(question)
+  const paying = called === undefined ? undefined : payingOf(question, called, place!.host, standing.live)
+  const ended = standing.live.length > 0 ? undefined : endedOf(question, called, place?.host, standing.ended)
+  if (standing.live.length === 0) reasons.push(ended === undefined ? grantRequired(question) : grantExpired(ended.why))
+  const refused = place === undefined ? undefined : refusalOf(question, place)
+  if (refused !== undefined) reasons.push(refused)
+  else if (called !== undefined && standing.live.length > 0 && paying === undefined)
+    reasons.push(notPermitted(question, called, place!.host))
+  const requiredScopes = called?.operation === undefined ? [] : missingScopes(question, connection, called.operation)
+  if (requiredScopes.length > 0) reasons.push(scopesReason(requiredScopes))
+  if (place === undefined) reasons.push(hostReason(question))
+  if (reasons.length === 0 && called !== undefined && paying !== undefined && place !== undefined) {
+    return {
+      allowed: true,
+      ...shown(called),
+      grant: paying,
+      mayGoBesideCommit: called.operation !== undefined && isReading(called.action),
+      host: place.host,
+      target: place.target,
+      params: called.matched?.params ?? {},
+    }
+  }
+  return {
+    ...deny(reasons),
+    ...(called !== undefined && shown(called)),
+    ...(ended !== undefined && { endedReason: ended.why }),
+    ...(requiredScopes.length > 0 && { requiredScopes }),
+  }
+}
+
+interface Known extends Called {
+  readonly matched?: OperationMatch
+}
+
+function shown({ matched, ...called }: Known): Called {
+  return called
+}
+
+/** CONTRACT 5: a token with a user reaches that user's connections only; a revoked one is gone for everyone. */
+function isInReach(connection: Connection, caller: Question['caller']): boolean {
+  if (connection.tenant !== caller.tenant || connection.status === 'revoked') return false
+  return caller.user === undefined || connection.user === caller.user
+}
+
+/** The origin that a host of the entry means; the first one's when left out. Undefined: not reachable. */
+function placeOf(provider: ResolvedProvider, host: string | undefined): ResolvedOrigin | undefined {
+  const first = provider.entry.api.origins[0]
+  const name = host?.toLowerCase() ?? (first === undefined ? provider.origins[0]?.host : new URL(first.origin).host)
+  return provider.origins.find(origin => origin.host === name)
+}
+
+function calledOf(question: Question, host: string): Known {
+  const { table, method, path, provider } = question
+  const matched = match(table, method, host, path)
+  if (matched !== undefined) {
+    const { operation, pattern } = matched
+    const { id, resourceType, action } = operation
+    return { operationId: id, operation, resourceType, action, pathTemplate: pattern, matched }
+  }
+  return { operationId: `${provider.entry.id}.unlisted`, resourceType: 'any', action: actionOfMethod(method) }
+}
+
+/** What an uncatalogued call is taken for: nothing but GET and HEAD reads. */
+export function actionOfMethod(method: string): 'fetch' | 'delete' | 'write' {
+  if (method === 'GET' || method === 'HEAD') return 'fetch'
+  return method === 'DELETE' ? 'delete' : 'write'
+}
+
+/** Grants that exist for this caller, live and ended. Others are as if they were not there. */
+function standingOf(question: Question): {
+  live: Grant[]
+  ended: { grant: Grant; why: NonNullable<Grant['endedReason']> }[]
+} {
+  const { caller, connection, task, now } = question
+  const live: Grant[] = []
+  const ended: { grant: Grant; why: NonNullable<Grant['endedReason']> }[] = []
+  const isTaskOver =
+    caller.task !== undefined && !(task !== undefined && task.id === caller.task && isTaskLive(task, now))
+  for (const grant of question.grants) {
+    if (grant.tenant !== caller.tenant || grant.agent !== caller.agent || grant.connection !== connection?.id) continue
+    if (grant.user !== connection.user) continue
+    if (caller.user === undefined && connection.user !== undefined && !grant.unattended) continue
+    if (grant.task !== undefined && grant.task !== caller.task) continue
+    const why = endOf(grant, now) ?? (isTaskOver ? 'task_ended' : undefined)
+    if (why === undefined) live.push(grant)
+    else ended.push({ grant, why })
+  }
+  return { live, ended }
+}
+
+function payingOf(question: Question, called: Known, host: string, grants: readonly Grant[]): Grant | undefined {
+  return narrowest(
+    grants.filter(grant => coversCall(question, called, host, grant)),
+    question.table,
+  )
+}
+
+function coversCall(question: Question, called: Known, host: string, grant: Grant): boolean {
+  const { provider, ceiling } = question
+  const { operation } = called
+  if (operation !== undefined) {
+    const isCovered = (permission: string) => covers(permission, operation)
+    return grant.permissions.some(isCovered) && (ceiling === undefined || ceiling.some(isCovered))
+  }
+  const isWithin = (permission: string) => coversUnlisted(permission, provider.entry.id, called.action)
+  if (ceiling !== undefined && !ceiling.some(isWithin)) return false
+  // What a careless server may take for a catalogued operation needs that operation's permission, rightly spelt.
+  if (lookAlike(question.table, question.method, host, question.path) !== undefined) return false
+  if (grant.paths.some(rule => opens(rule, question, host))) return true
+  return provider.entry.api.safeMethods === true && called.action === 'fetch' && grant.permissions.some(isWithin)
+}
+
+function opens(rule: PathRule, question: Question, host: string): boolean {
+  const { method, path, provider } = question
+  if (placeOf(provider, rule.host)?.host !== host) return false
+  const isMethod = rule.methods.includes(method) || (method === 'HEAD' && rule.methods.includes('GET'))
+  if (!isMethod) return false
+  const pattern = patternOf(rule.pattern)
+  return pattern !== undefined && matchPattern(pattern, path)
+}
+
+function patternOf(text: string): PathPattern | undefined {
+  try {
+    return compilePattern(text)
+  } catch {
+    return undefined
+  }
+}
+
+function endedOf(
+  question: Question,
+  called: Known | undefined,
+  host: string | undefined,
+  ended: readonly { grant: Grant; why: NonNullable<Grant['endedReason']> }[],
+): { grant: Grant; why: NonNullable<Grant['endedReason']> } | undefined {
+  const matching =
+    called === undefined || host === undefined
+      ? ended
+      : ended.filter(({ grant }) => coversCall(question, called, host, grant))
+  return matching.toSorted((a, b) => endTime(b.grant) - endTime(a.grant))[0]
+}
+
+function endTime(grant: Grant): number {
+  return grant.endedAt ?? grant.expiresAt
+}
+
+/** Places where nobody's permission counts: OAuth endpoints, batches, and other products on the same host. */
+function refusalOf(question: Question, place: ResolvedOrigin): Reason | undefined {
+  const { provider, path } = question
+  const folded = foldPath(path)
+  if (provider.oauthEndpoints.some(url => isEndpoint(url, folded))) {
+    return reason(
+      'operation_not_permitted',
+      'OAuth endpoints of the provider are not proxied.',
+      'Leave tokens to Valetkey: it obtains, renews and revokes them itself.',
+    )
+  }
+  if ((provider.entry.api.batch ?? []).some(text => isBatch(text, folded))) {
+    return reason('operation_not_permitted', 'Batch endpoints take several calls in one.', 'Send the calls singly.')
+  }
+  if (!isUnder(place.pathPrefixes, path)) {
+    return reason(
+      'operation_not_permitted',
+      `This path is not one of ${provider.entry.name} on ${place.host}.`,
+      `Use a path under ${place.pathPrefixes.join(', ')}.`,
+    )
+  }
+  return undefined
+}
+
+/** On any host and in any spelling: a mapped origin may serve them all. */
+function isEndpoint(url: string, folded: string): boolean {
+  const raw = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0]!
+  const fixed = raw.split('/{', 1)[0]!
+  const endpoint = foldPath(fixed)
+  if (endpoint === '/') return folded === '/'
+  return folded === endpoint || folded.startsWith(`${endpoint}/`)
+}
+
+function isBatch(text: string, folded: string): boolean {
+  const pattern = patternOf(text.toLowerCase())
+  return pattern !== undefined && matchPattern(pattern, folded)
+}
+
+/** Both as it stands and as a careless server would read it. */
+function isUnder(prefixes: readonly string[], path: string): boolean {
+  const folded = foldPath(path)
+  return prefixes.some(prefix => {
+    if (prefix === '/') return true
+    const bare = foldPath(prefix)
+    return (path === prefix || path.startsWith(`${prefix}/`)) && (folded === bare || folded.startsWith(`${bare}/`))
+  })
+}
+
+function missingScopes(question: Question, connection: Connection, operation: Operation): string[] {
+  const { entry } = question.provider
+  // Nobody told us the scopes of an API key, nor those that a provider fixed at the client; it judges them itself.
+  // Of an entry of low confidence we do not know which scopes it wants: a denial must not rest on the table alone.
+  const isUnknown =
+    connection.kind === 'static' || entry.oauth.scopesFixedAtClient === true || entry.confidence === 'low'
+  return isUnknown ? [] : scopesMissing(operation, connection.scopes, entry)
+}
+
+function reasonsOfState(connection: Connection, provider: ResolvedProvider): Reason[] {
+  const why = connection.reason === undefined ? '' : ` (${connection.reason})`
+  const { name } = provider.entry
+  const reasons: Reason[] = []
+  switch (connection.status) {
+    case 'pending':
+      reasons.push(
+        reason(
+          'connection_required',
+          `The ${name} account is not connected yet.`,
+          'Ask its owner to finish connecting it.',
+        ),
+      )
+      break
+    case 'needs_reauth':
+      reasons.push(
+        reason(
+          'needs_reauth',
+          `The ${name} account has to be connected again${why}.`,
+          'Ask its owner to connect it again.',
+        ),
+      )
+      break
+    case 'error':
+    case 'disabled':
+      reasons.push(
+        reason(
+          'conflict',
+          `The connection is ${connection.status}${why}.`,
+          'Ask the operator to look at the connection.',
+        ),
+      )
+      break
+    case 'active':
+    case 'revoked':
+      break
+  }
+  if (provider.missing.length > 0) {
+    const fix = `Ask the operator to set ${provider.missing.join(', ')} of the integration.`
+    reasons.push(reason('conflict', 'The integration is incomplete.', fix))
+  }
+  return reasons
+}
+
+function grantRequired({ caller, connection }: Question): Reason {
+  const isAlone = caller.user === undefined && connection?.user !== undefined
+  return isAlone
+    ? reason(
+        'grant_required',
+        'A token without a user uses this connection only under a grant marked unattended, and there is none.',
+        'Use the token of a task for its owner, or ask the owner for a grant with unattended: true.',
+      )
+    : reason(
+        'grant_required',
+        'This agent has no live grant on this connection.',
+        'Ask the owner of the connection for a grant.',
+      )
+}
+
+const endWords: Readonly<Record<NonNullable<Grant['endedReason']>, string>> = {
+  expired: 'its time is over',
+  idle: 'it was not used for too long',
+  budget: 'its calls are used up',
+  task_ended: 'its task has ended',
+  revoked: 'it was ended by hand',
+  connection_ended: 'the connection was ended',
+  user_deleted: 'its user was deleted',
+  agent_deleted: 'its agent was deleted',
+}
+
+function grantExpired(why: NonNullable<Grant['endedReason']>): Reason {
+  return reason(
+    'grant_expired',
+    `The grant has ended: ${endWords[why]}.`,
+    'Ask the owner of the connection for a new grant.',
+  )
+}
+
+function notPermitted(question: Question, called: Known, host: string): Reason {
+  const { ceiling, table, method, path } = question
+  const { operation } = called
+  if (operation === undefined) {
+    const alike = lookAlike(table, method, host, path)
+    if (alike !== undefined) {
+      return reason(
+        'operation_not_permitted',
+        `This path looks like ${alike.id} in another spelling.`,
+        `Spell it as ${alike.routes[0]?.pattern ?? alike.id}.`,
+      )
+    }
+    return reason(
+      'operation_not_permitted',
+      'This call is not catalogued, and no "paths" rule of one grant within the ceiling of the agent opens it.',
+      'Ask the owner for a grant whose "paths" names this method and path.',
+    )
+  }
+  if (ceiling !== undefined && !ceiling.some(permission => covers(permission, operation))) {
+    return reason(
+      'operation_not_permitted',
+      `${operation.id} lies above the ceiling of this agent.`,
+      'Ask the operator to raise the ceiling.',
+    )
+  }
+  const byId = operation.action === 'share' || operation.action === 'credential'
+  const permission = byId ? operation.id : `${table.provider}:${operation.resourceType}:${operation.action}`
+  return reason(
+    'operation_not_permitted',
+    `No single grant of this agent permits ${operation.id}.`,
+    `Ask the owner for a grant with ${permission}.`,
+  )
+}
+
+function scopesReason(scopes: readonly string[]): Reason {
+  const list = scopes.join(', ')
+  return reason(
+    'missing_scopes',
+    `The connection lacks scopes at the provider: ${list}.`,
+    `Ask the owner to connect again with ${list}.`,
+  )
+}
+
+function hostReason({ provider }: Question): Reason {
+  const hosts = provider.origins.map(origin => origin.host)
+  const fix = hosts.length === 0 ? 'Ask the operator to name its origins.' : `Use one of: ${hosts.join(', ')}.`
+  return reason('host_not_allowed', 'This host is not one that the connection may reach.', fix)
+}
+
+/** CONTRACT 3: the order in which reasons give the code; what is not named comes last. */
+const order: readonly ErrorCode[] = [
+  'not_found',
+  'connection_required',
+  'needs_reauth',
+  'conflict',
+  'grant_required',
+  'grant_expired',
+  'operation_not_permitted',
+  'missing_scopes',
+]
+
+function rank(code: ErrorCode): number {
+  const at = order.indexOf(code)
+  return at === -1 ? order.length : at
+}
+
+function deny(reasons: readonly Reason[]): Denied {
+  const sorted = reasons.toSorted((a, b) => rank(a.code) - rank(b.code))
+  return { allowed: false, code: sorted[0]?.code ?? 'operation_not_permitted', reasons: sorted }
+}
+
+function reason(code: ErrorCode, detail: string, fix: string): Reason {
+  return { code, detail, fix }
+}

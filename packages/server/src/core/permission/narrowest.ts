@@ -1,0 +1,38 @@
+import type { OperationTable } from '../catalogue/match-operation.ts'
+import type { Grant } from '../grant.ts'
+import { covers } from './permission.ts'
+
+/**
+ * The narrowest of grants that each cover a call alone. Narrower is, in this order: fewer catalogued operations covered,
+ * fewer `paths` rules, bound to a task, the earlier end, and last the smaller id, so that the order is total and the
+ * same grant pays for the same call however the grants are listed.
+ */
+export function narrowest(grants: readonly Grant[], table: OperationTable): Grant | undefined {
+  if (grants.length <= 1) return grants[0]
+  return grants
+    .map(grant => ({ grant, breadth: breadthOf(grant, table) }))
+    .reduce((best, next) => (isNarrower(next, best) ? next : best)).grant
+}
+
+interface Measured {
+  readonly grant: Grant
+  readonly breadth: number
+}
+
+/** How many catalogued operations the permissions of a grant cover. */
+export function breadthOf(grant: Grant, table: OperationTable): number {
+  let count = 0
+  for (const operation of table.operations.values()) {
+    if (grant.permissions.some(permission => covers(permission, operation))) count++
+  }
+  return count
+}
+
+function isNarrower(a: Measured, b: Measured): boolean {
+  const difference =
+    a.breadth - b.breadth ||
+    a.grant.paths.length - b.grant.paths.length ||
+    Number(a.grant.task === undefined) - Number(b.grant.task === undefined) ||
+    a.grant.expiresAt - b.grant.expiresAt
+  return difference === 0 ? a.grant.id < b.grant.id : difference < 0
+}
