@@ -1,0 +1,35 @@
+import type { Caller } from '../../core/caller.ts'
+import { Failure, notFound } from '../../core/failure.ts'
+import { isId } from '../../core/ids.ts'
+import { isTaskLive } from '../../core/task.ts'
+import type { Parts } from '../../parts.ts'
+import { eventOf } from '../audit/event.ts'
+import { issueTaskToken, type TaskTokenParts } from './issue-task-token.ts'
+import { genuineClient } from './load-client.ts'
+import type { StartedTask } from './start-task.ts'
+
+/**
+ * A new token for a task that still lives: for its agent, by that agent's client credentials token or by the task's own
+ * token. Past the end of the task 410 `expired`.
+ */
+export async function renewTask(
+  parts: TaskTokenParts & Pick<Parts, 'log'>,
+  caller: Caller,
+  id: string,
+): Promise<StartedTask> {
+  if (caller.kind !== 'agent' || !isId('tsk', id)) throw notFound()
+  // A token of another task must not become one of this task, even when agent and user are the same.
+  if (caller.task !== undefined && caller.task !== id) throw notFound()
+  return parts.store.change(caller.tenant, async rows => {
+    const task = await rows.tasks.get(id)
+    if (task === undefined || task.agent !== caller.agent) throw notFound()
+    if (caller.user !== undefined && caller.user !== task.user) throw notFound()
+    if (!isTaskLive(task, parts.now())) throw new Failure('expired', 'This task has ended. Start a new one.')
+    const agent = await genuineClient(parts, caller.tenant, await rows.clients.get(task.agent))
+    if (agent === undefined || agent.disabledAt !== undefined) throw notFound()
+    await rows.audit.append([
+      eventOf(parts, caller, { type: 'task.renewed', outcome: 'ok', agent: task.agent, user: task.user, task: task.id }),
+    ])
+    return { task, token: await issueTaskToken(parts, rows, caller, agent, task) }
+  })
+}
