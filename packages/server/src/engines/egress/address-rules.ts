@@ -78,6 +78,7 @@ const v6 = table([
   ['fc00::/7', 'private'],
   ['fe80::/10', 'link_local'],
   ['fec0::/10', 'special'],
+  ['ff00::/8', 'special'],
   ['2001::/23', 'special'],
   ['2001:db8::/32', 'special'],
   ['3fff::/20', 'special'],

@@ -29,7 +29,7 @@ export const resolveWithSystem: Resolve = hostname => lookup(hostname, { all: tr
 /** Opens the socket. TLS is always verified, whatever the environment says; HTTP/1.1 is the only protocol offered. */
 export const dialSocket: Dial = order => {
   const place = { host: order.address, port: order.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }
-  if (!order.isTls) return connectTcp({ ...place, highWaterMark: 65_536 })
+  if (!order.isTls) return connectTcp(place)
   return connectTls({
     ...place,
     servername: order.servername,

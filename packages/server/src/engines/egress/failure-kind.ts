@@ -1,3 +1,4 @@
+import { errors } from 'undici'
 import { EgressFailure } from './egress.ts'
 
 /**
@@ -9,11 +10,25 @@ export function asEgressFailure(error: unknown, sent: boolean, answered: boolean
     return error.sent === sent ? error : new EgressFailure(error.kind, error.message, sent, error.cause)
   }
   const code = String((error as { code?: unknown } | undefined)?.code ?? '')
-  const [kind, message] = describe(code, sent, answered)
-  return new EgressFailure(kind, message, sent, error)
+  // undici gives its parser's errors a name and no code; an end in the middle is a cut, everything else is not HTTP.
+  const isNotHttp = error instanceof errors.HTTPParserError && !error.message.includes('EOF')
+  const [kind, message] = isNotHttp ? malformedAnswer : describe(code, sent, answered)
+  return new EgressFailure(kind, message, sent, summary(error, code))
 }
 
-function describe(code: string, sent: boolean, answered: boolean): [EgressFailure['kind'], string] {
+/** The parser's errors carry bytes of the answer, which may echo a secret: the log gets the words alone (P1). */
+function summary(error: unknown, code: string): Error {
+  const { name = 'Error', message = String(error) } = error instanceof Error ? error : {}
+  const words = new Error([name, code, message].filter(word => word !== '').join(': '))
+  delete words.stack
+  return words
+}
+
+type Description = readonly [EgressFailure['kind'], string]
+
+const malformedAnswer: Description = ['malformed', 'The answer is not HTTP/1.1 as it should be.']
+
+function describe(code: string, sent: boolean, answered: boolean): Description {
   switch (code) {
     case 'UND_ERR_HEADERS_TIMEOUT':
       return ['timeout', 'The provider did not begin its answer in time.']
@@ -32,9 +47,8 @@ function describe(code: string, sent: boolean, answered: boolean): [EgressFailur
     case 'UND_ERR_CLOSED':
       return ['aborted', 'The server is closing.']
   }
-  if (code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE') {
-    return ['malformed', 'The answer is not HTTP/1.1 as it should be.']
-  }
+  // Before the head this is a head that contradicts itself; after it, a body that ended too soon.
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' && !answered) return malformedAnswer
   if (sent || answered) return ['cut', 'The provider closed the connection before the answer was complete.']
   return ['unreachable', 'The provider could not be reached.']
 }

@@ -129,8 +129,6 @@ export function openEgress(options: EgressOptions): Egress {
 const notATarget = 'The target must be https://host[:port] without user information.'
 
 function checkedTarget(request: StreamRequest, rules: readonly AllowRule[]): Target {
-  const fault = faultOfRequest(request.method, request.path, request.headers)
-  if (fault !== undefined) throw new EgressFailure('malformed', fault, false)
   const parsed = URL.parse(request.origin)
   const target = parsed === null ? undefined : readTarget(parsed)
   if (
@@ -144,6 +142,8 @@ function checkedTarget(request: StreamRequest, rules: readonly AllowRule[]): Tar
   }
   const judgement = judgeForm(target, rules)
   if (!judgement.ok) throw new EgressFailure('not_allowed', judgement.why, false)
+  const fault = faultOfRequest(request.method, request.path, request.headers)
+  if (fault !== undefined) throw new EgressFailure('malformed', fault, false)
   return target
 }
 

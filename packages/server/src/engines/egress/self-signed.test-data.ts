@@ -1,0 +1,21 @@
+/** A certificate that signs itself for `api.test`, and its key: made for these tests and used nowhere else. */
+export const selfSigned = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgKeQEreNjPBaHgqAU
+LX6CNyBZ5NlGv/SCqgEBuL71Vo6hRANCAASCj79er5lnJIBDkaXLeHV2kb6h8WCb
+pNw9ZCNaaRDFls7qBm8KfkHz9y0gnX2b/pDzAUWxpeqmGUIrkFokdBvV
+-----END PRIVATE KEY-----
+`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBkjCCATigAwIBAgIUfvMjGOtjsv6zCy5rRVxQ7daI82cwCgYIKoZIzj0EAwIw
+EzERMA8GA1UEAwwIYXBpLnRlc3QwIBcNMjYxMTI0MjMxODQ4WhgPMjEyNjEwMzEy
+MzE4NDhaMBMxETAPBgNVBAMMCGFwaS50ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0D
+AQcDQgAEgo+/Xq+ZZySAQ5Gly3h1dpG+ofFgm6TcPWQjWmkQxZbO6gZvCn5B8/ct
+IJ19m/6Q8wFFsaXqphlCK5BaJHQb1aNoMGYwHQYDVR0OBBYEFKiNuRE06vLPpfdf
+fhdE2RhoFJpPMB8GA1UdIwQYMBaAFKiNuRE06vLPpfdffhdE2RhoFJpPMA8GA1Ud
+EwEB/wQFMAMBAf8wEwYDVR0RBAwwCoIIYXBpLnRlc3QwCgYIKoZIzj0EAwIDSAAw
+RQIgfFlXE5mTENRmvECf2H8RsrYCwpfr7ysm4xe6mbYUcAQCIQCD16XE52C6g4SU
+sXR7HrxLj8Fdd7T+fRr2qNlooybstw==
+-----END CERTIFICATE-----
+`,
+}
