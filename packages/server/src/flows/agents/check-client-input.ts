@@ -53,7 +53,8 @@ export function checkClientInput(input: ClientInput, checkPermission: Permission
   if (input.kind === 'app') {
     if (input.user !== undefined) fault('/user', 'Only an agent can belong to a user.')
     if (input.ceiling !== undefined) fault('/ceiling', 'Only an agent has a ceiling.')
-    if (input.redirectUris !== undefined) fault('/redirect_uris', 'Only an agent has redirect_uris; an app has return_to_urls.')
+    if (input.redirectUris !== undefined)
+      fault('/redirect_uris', 'Only an agent has redirect_uris; an app has return_to_urls.')
     if ((input.scopes ?? []).length === 0) fault('/scopes', `Name at least one scope of ${appScopes.join(', ')}.`)
   } else {
     if (input.scopes !== undefined) fault('/scopes', 'The scopes of agents are fixed. Leave this out.')
@@ -123,7 +124,8 @@ export function urlFault(text: string): string | undefined {
   if (text.includes('#')) return 'A URL here has no fragment. Remove the # and what follows.'
   const url = URL.parse(text)
   if (url === null) return 'This is not an absolute URL, e.g. https://app.example.com/connected.'
-  if (url.username !== '' || url.password !== '' || /^[a-z]+:\/\/[^/?]*@/i.test(text)) return 'A URL here has no user name.'
+  if (url.username !== '' || url.password !== '' || /^[a-z]+:\/\/[^/?]*@/i.test(text))
+    return 'A URL here has no user name.'
   if (!/^https?:\/\/[^/?]/i.test(text)) return 'A URL here begins with https:// and a host.'
   if (url.protocol === 'https:') return undefined
   if (url.protocol === 'http:' && isLoopbackAddress(url.hostname)) return undefined

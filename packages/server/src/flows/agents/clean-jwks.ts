@@ -58,22 +58,29 @@ function cleanKey(key: unknown): PublicJwk | string {
   if (family === undefined) return 'Use an EC key on P-256 or P-384, an Ed25519 key (OKP) or an RSA key.'
   const use = memberOf(key, 'use')
   if (use !== undefined && use !== 'sig') return 'The use of this key must be "sig".'
-  const clean: Record<string, string> = { kty: family.kty, use: 'sig', ...(family.crv !== undefined && { crv: family.crv }) }
+  const clean: Record<string, string> = {
+    kty: family.kty,
+    use: 'sig',
+    ...(family.crv !== undefined && { crv: family.crv }),
+  }
   for (const [member, [least, most]] of Object.entries(family.sizes) as [string, [number, number]][]) {
     const text = memberOf(key, member)
     const size = typeof text === 'string' && /^[A-Za-z0-9_-]+$/.test(text) ? Buffer.from(text, 'base64url').length : 0
-    if (size < least || size > most) return `The member "${member}" of this ${family.kty} key is missing or has a wrong size.`
+    if (size < least || size > most)
+      return `The member "${member}" of this ${family.kty} key is missing or has a wrong size.`
     clean[member] = text as string
   }
   if (family.kty === 'RSA' && clean.e !== 'AQAB') return 'The exponent of an RSA key must be 65537 ("AQAB").'
   const alg = memberOf(key, 'alg')
   if (alg !== undefined) {
-    if (!(family.algorithms as readonly unknown[]).includes(alg)) return `The alg of this key must be one of ${family.algorithms.join(', ')}.`
+    if (!(family.algorithms as readonly unknown[]).includes(alg))
+      return `The alg of this key must be one of ${family.algorithms.join(', ')}.`
     clean.alg = alg as string
   }
   const kid = memberOf(key, 'kid')
   if (kid !== undefined) {
-    if (typeof kid !== 'string' || !/^[\x21-\x7e]{1,200}$/.test(kid)) return 'A kid has 1 to 200 printable ASCII characters.'
+    if (typeof kid !== 'string' || !/^[\x21-\x7e]{1,200}$/.test(kid))
+      return 'A kid has 1 to 200 printable ASCII characters.'
     clean.kid = kid
   }
   return clean

@@ -41,7 +41,9 @@ export async function createClient(
   })
   await parts.store.change(caller.tenant, async rows => {
     await rows.clients.insert(client)
-    await rows.audit.append([eventOf(parts, caller, { ...subjectOf(client), type: `${input.kind}.created`, outcome: 'ok' })])
+    await rows.audit.append([
+      eventOf(parts, caller, { ...subjectOf(client), type: `${input.kind}.created`, outcome: 'ok' }),
+    ])
   })
   return { client, ...(secret !== undefined && { secret }) }
 }
@@ -69,7 +71,9 @@ export async function createOperator(
   })
   await parts.store.change(tenant, async rows => {
     await rows.clients.insert(client)
-    await rows.audit.append([eventOf(parts, undefined, { ...subjectOf(client), type: 'operator.created', outcome: 'ok' })])
+    await rows.audit.append([
+      eventOf(parts, undefined, { ...subjectOf(client), type: 'operator.created', outcome: 'ok' }),
+    ])
   })
   return { client, secret }
 }

@@ -47,7 +47,8 @@ export async function issueToken(
   record: (event: AuditEvent) => Promise<unknown>,
 ): Promise<IssuedToken> {
   const { tenant, client, onBehalfOf } = order
-  if (order.lifetimeSeconds < 1) throw new Failure('expired', 'This has reached its end; no token can be issued for it.')
+  if (order.lifetimeSeconds < 1)
+    throw new Failure('expired', 'This has reached its end; no token can be issued for it.')
   const jti = parts.random(16).toString('base64url')
   const iat = Math.floor(parts.now() / 1000)
   const signer = await parts.signers.of(tenant.id)

@@ -1,9 +1,9 @@
 import { Failure } from '../../core/failure.ts'
 import type { TenantId } from '../../core/ids.ts'
 import type { Sealed } from '../../core/secret.ts'
-import type { SigningKeyRow } from '../../engines/store/store.ts'
 import { createSigner, type Signer } from '../../engines/signer/signer.ts'
 import { generateSigningKey } from '../../engines/signer/signing-key.ts'
+import type { SigningKeyRow } from '../../engines/store/store.ts'
 import type { Parts } from '../../parts.ts'
 
 /** The signers of the tenants' issuers. Keys are made at first need and are sealed at rest. */
@@ -31,10 +31,14 @@ export function openSigners(parts: Pick<Parts, 'store' | 'vault' | 'now'>): Sign
     const loading = loadKeys(parts, tenant).catch(cause => {
       open.delete(tenant)
       if (cause instanceof Failure) throw cause
-      throw new Failure('unavailable', 'The signing keys cannot be read. Try again; the operator finds the cause in the log.', {
-        cause,
-        retryAfterSeconds: 2,
-      })
+      throw new Failure(
+        'unavailable',
+        'The signing keys cannot be read. Try again; the operator finds the cause in the log.',
+        {
+          cause,
+          retryAfterSeconds: 2,
+        },
+      )
     })
     open.set(tenant, loading)
     return loading

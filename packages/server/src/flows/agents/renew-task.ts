@@ -28,7 +28,13 @@ export async function renewTask(
     const agent = await genuineClient(parts, caller.tenant, await rows.clients.get(task.agent))
     if (agent === undefined || agent.disabledAt !== undefined) throw notFound()
     await rows.audit.append([
-      eventOf(parts, caller, { type: 'task.renewed', outcome: 'ok', agent: task.agent, user: task.user, task: task.id }),
+      eventOf(parts, caller, {
+        type: 'task.renewed',
+        outcome: 'ok',
+        agent: task.agent,
+        user: task.user,
+        task: task.id,
+      }),
     ])
     return { task, token: await issueTaskToken(parts, rows, caller, agent, task) }
   })

@@ -26,7 +26,10 @@ export async function rotateClientSecret(
     if (known === undefined || known.kind !== kind || known.disabledAt !== undefined) throw notFound()
     // An altered row must not be made good by sealing it anew.
     if ((await genuineClient(parts, caller.tenant, known)) === undefined)
-      throw new Failure('conflict', 'The row of this client was altered outside Valetkey. Delete the client and make a new one.')
+      throw new Failure(
+        'conflict',
+        'The row of this client was altered outside Valetkey. Delete the client and make a new one.',
+      )
     if (known.authenticationMethod === 'private_key_jwt')
       throw new Failure('conflict', 'This client authenticates with its own keys and has no secret.')
     const changed = await sealClient(parts, {

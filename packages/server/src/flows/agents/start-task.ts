@@ -7,8 +7,8 @@ import type { TenantRows } from '../../engines/store/store.ts'
 import type { Parts } from '../../parts.ts'
 import { eventOf } from '../audit/event.ts'
 import { findUser } from '../users/save-user.ts'
-import type { IssuedToken } from './issue-token.ts'
 import { issueTaskToken, type TaskTokenParts } from './issue-task-token.ts'
+import type { IssuedToken } from './issue-token.ts'
 import { genuineClient } from './load-client.ts'
 
 /** What a body of `POST /v1/tasks` says. */
@@ -81,7 +81,8 @@ export async function startTask(
 
 async function findReachableUser(parts: Pick<Parts, 'store'>, caller: Caller, input: TaskInput) {
   if (caller.kind !== 'agent') return findUser(parts, caller, input.user)
-  const unknown = () => invalid('/user', 'No user by that reference is in reach of this token: use the user of its task.')
+  const unknown = () =>
+    invalid('/user', 'No user by that reference is in reach of this token: use the user of its task.')
   if (caller.user === undefined || caller.task === undefined)
     throw new Failure(
       'validation_failed',
@@ -103,7 +104,8 @@ async function findAgent(
 ): Promise<Client> {
   const row = isId('agt', id) ? await rows.clients.get(id) : undefined
   const agent = await genuineClient(parts, caller.tenant, row)
-  const isInReach = agent !== undefined && agent.disabledAt === undefined && (caller.kind !== 'agent' || caller.agent === id)
+  const isInReach =
+    agent !== undefined && agent.disabledAt === undefined && (caller.kind !== 'agent' || caller.agent === id)
   if (!isInReach) throw invalid('/agent', 'No agent by that id is in reach of this token.')
   return agent
 }
