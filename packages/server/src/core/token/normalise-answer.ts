@@ -22,6 +22,12 @@ export type NormalisedAnswer =
 
 /** An entry may give one pointer or several, tried in order. */
 type Pointers = string | readonly string[]
+interface Places {
+  readonly accessToken?: Pointers
+  readonly refreshToken?: Pointers
+  readonly expiresIn?: Pointers
+  readonly scope?: Pointers
+}
 
 const tenYearsInSeconds = 315_360_000
 const visibleAscii = /^[\x21-\x7e]+$/
@@ -33,7 +39,9 @@ const boundTokenTypes = new Set(['dpop', 'mac', 'pop', 'n_a'])
  * Brings a token answer into the one form of RFC 6749, by what the entry declares, and judges it as hostile input
  * (row 70). `why` never holds anything of the answer (row 24).
  */
-export function normaliseAnswer(raw: RawAnswer & { readonly entry: ProviderEntry }): NormalisedAnswer {
+export function normaliseAnswer(
+  raw: RawAnswer & { readonly entry: ProviderEntry; readonly grantType?: string },
+): NormalisedAnswer {
   const { status, entry } = raw
   if (status >= 300 && status < 400) return refused('the answer is a redirect, which is never followed')
   const read = readBody(raw)
@@ -44,7 +52,8 @@ export function normaliseAnswer(raw: RawAnswer & { readonly entry: ProviderEntry
   if (read.kind === 'refused') return read
   const said = errorCode(read.value, status)
   if (said !== undefined) return failed(400, said)
-  return standardForm(read.value, entry)
+  const { tokenAnswer, refreshAnswer } = entry.oauth
+  return standardForm(read.value, entry, (raw.grantType === 'refresh_token' ? refreshAnswer : undefined) ?? tokenAnswer)
 }
 
 function readBody(raw: RawAnswer & { readonly entry: ProviderEntry }): ReturnType<typeof readBoundedJson> {
@@ -63,8 +72,7 @@ function readBody(raw: RawAnswer & { readonly entry: ProviderEntry }): ReturnTyp
   return boundObject(members, answerBounds)
 }
 
-function standardForm(json: JsonObject, entry: ProviderEntry): NormalisedAnswer {
-  const where = entry.oauth.tokenAnswer
+function standardForm(json: JsonObject, entry: ProviderEntry, where: Places | undefined): NormalisedAnswer {
   const access = find(json, where?.accessToken ?? '/access_token')
   if (access === undefined) return refused('the answer has no access token where the entry says it is')
   if (typeof access.value !== 'string' || !visibleAscii.test(access.value)) {
