@@ -1,13 +1,14 @@
 import { type Caller, clientOf } from '../../core/caller.ts'
 import type { Client } from '../../core/client.ts'
-import { Failure, notFound } from '../../core/failure.ts'
-import type { Grant } from '../../core/grant.ts'
+import { Failure } from '../../core/failure.ts'
 import type { AgentId } from '../../core/ids.ts'
+import type { TenantRows } from '../../engines/store/store.ts'
 import type { Parts } from '../../parts.ts'
 import { eventOf } from '../audit/event.ts'
 import { subjectOf } from './create-client.ts'
-import { endGrants, tellGrants } from './end-grants.ts'
-import { isClientId, sealClient } from './load-client.ts'
+import { endedForms, storeEnded, tellGrants } from './end-grants.ts'
+import { sealClient } from './load-client.ts'
+import { readClient } from './read-clients.ts'
 
 /**
  * Ends an agent or an app for good: its tokens are refused when this returns, its grants are ended. The row stays, so
@@ -19,19 +20,28 @@ export async function deleteClient(
   kind: 'agent' | 'app',
   id: string,
 ): Promise<Client> {
-  if (!isClientId(id)) throw notFound()
   if (id === clientOf(caller)) throw new Failure('conflict', 'A client cannot delete itself.')
-  const now = parts.now()
-  const { client, grants } = await parts.store.change(caller.tenant, async rows => {
-    const known = await rows.clients.get(id)
-    if (known === undefined || known.kind !== kind || known.disabledAt !== undefined) throw notFound()
-    const deleted = await sealClient(parts, { ...known, disabledAt: now, updatedAt: now })
-    await rows.clients.update(deleted)
-    await rows.audit.append([eventOf(parts, caller, { ...subjectOf(deleted), type: `${kind}.deleted`, outcome: 'ok' })])
-    const live: readonly Grant[] = kind === 'agent' ? await rows.grants.liveOfAgent(id as AgentId, now) : []
-    return { client: deleted, grants: await endGrants(parts, rows, caller, live, 'agent_deleted') }
-  })
-  parts.revocations.tell({ kind: 'client', tenant: caller.tenant, id })
-  tellGrants(parts, grants)
-  return client
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const known = await readClient(parts, caller, kind, id)
+    const now = parts.now()
+    const liveGrants = async (rows: TenantRows) =>
+      kind === 'agent' ? rows.grants.liveOfAgent(known.id as AgentId, now) : []
+    const client = await sealClient(parts, { ...known, disabledAt: now, updatedAt: now })
+    const grants = await endedForms(parts, await parts.store.asTenant(caller.tenant, liveGrants), 'agent_deleted')
+    const isDone = await parts.store.change(caller.tenant, async rows => {
+      const current = await rows.clients.get(client.id)
+      if (current?.mac !== known.mac) return false
+      if (!(await storeEnded(parts, rows, caller, grants, await liveGrants(rows)))) return false
+      await rows.clients.update(client)
+      await rows.audit.append([
+        eventOf(parts, caller, { ...subjectOf(client), type: `${kind}.deleted`, outcome: 'ok' }),
+      ])
+      return true
+    })
+    if (!isDone) continue
+    parts.revocations.tell({ kind: 'client', tenant: caller.tenant, id })
+    tellGrants(parts, grants)
+    return client
+  }
+  throw new Failure('conflict', 'This client or its grants are being changed at the same time. Try again.')
 }

@@ -5,20 +5,35 @@ import type { Parts } from '../../parts.ts'
 import { eventOf } from '../audit/event.ts'
 import { sealGrant } from '../grants/grant-seal.ts'
 
-/** Ends grants, with their events, within the transaction of whatever ends them. Returns those that it ended. */
-export async function endGrants(
-  parts: Pick<Parts, 'vault' | 'now' | 'random'>,
-  rows: TenantRows,
-  caller: Caller,
+/**
+ * The ended forms of those grants that live. Made before the transaction that stores them: the vault may have to read
+ * its keys, and a transaction must not wait for another one.
+ */
+export async function endedForms(
+  parts: Pick<Parts, 'vault' | 'now'>,
   grants: readonly Grant[],
   reason: 'task_ended' | 'agent_deleted',
 ): Promise<readonly Grant[]> {
   const now = parts.now()
-  const ended: Grant[] = []
-  for (const grant of grants) {
-    if (endOf(grant, now) !== undefined) continue
-    const sealed = await sealGrant(parts, { ...grant, endedAt: now, endedReason: reason })
-    await rows.grants.end(sealed)
+  const live = grants.filter(grant => endOf(grant, now) === undefined)
+  return Promise.all(live.map(grant => sealGrant(parts, { ...grant, endedAt: now, endedReason: reason })))
+}
+
+/** Stores ended forms with their events. False when `live` has a grant that they leave out: it was made meanwhile. */
+export async function storeEnded(
+  parts: Pick<Parts, 'now' | 'random'>,
+  rows: TenantRows,
+  caller: Caller,
+  ended: readonly Grant[],
+  live: readonly Grant[],
+): Promise<boolean> {
+  const now = parts.now()
+  const isLeftOut = (grant: Grant) => endOf(grant, now) === undefined && !ended.some(({ id }) => id === grant.id)
+  if (live.some(isLeftOut)) return false
+  for (const grant of ended) {
+    // Ended by another hand meanwhile: it has its event.
+    if (!live.some(({ id }) => id === grant.id)) continue
+    await rows.grants.end(grant)
     await rows.audit.append([
       eventOf(parts, caller, {
         type: 'grant.revoked',
@@ -28,12 +43,11 @@ export async function endGrants(
         connection: grant.connection,
         grant: grant.id,
         ...(grant.task !== undefined && { task: grant.task }),
-        facts: { reason },
+        ...(grant.endedReason !== undefined && { facts: { reason: grant.endedReason } }),
       }),
     ])
-    ended.push(sealed)
   }
-  return ended
+  return true
 }
 
 /** Tells caches and streams of this process about grants whose end is now durable. */

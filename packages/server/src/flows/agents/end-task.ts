@@ -1,12 +1,12 @@
 import type { Caller } from '../../core/caller.ts'
-import { notFound } from '../../core/failure.ts'
+import { Failure, notFound } from '../../core/failure.ts'
 import type { Grant } from '../../core/grant.ts'
-import { isId } from '../../core/ids.ts'
+import { isId, type TaskId } from '../../core/ids.ts'
 import { isTaskLive, type Task } from '../../core/task.ts'
 import type { TenantRows } from '../../engines/store/store.ts'
 import type { Parts } from '../../parts.ts'
 import { eventOf } from '../audit/event.ts'
-import { endGrants, tellGrants } from './end-grants.ts'
+import { endedForms, storeEnded, tellGrants } from './end-grants.ts'
 
 /**
  * Ends a task: when this returns its tokens are refused, and the grants bound to it are ended (P4). What its agent
@@ -19,32 +19,46 @@ export async function endTask(
   id: string,
 ): Promise<Task> {
   if (!isId('tsk', id)) throw notFound()
-  const now = parts.now()
-  const ended = await parts.store.change(caller.tenant, async rows => {
-    const task = await rows.tasks.get(id)
-    if (task === undefined || !mayEnd(caller, task)) throw notFound()
-    if (!isTaskLive(task, now)) return { task, tasks: [], grants: [] }
-    const tasks = [task, ...(await startedWithin(rows, task, now))]
-    const grants: Grant[] = []
-    for (const each of tasks) {
-      await rows.tasks.end(each.id, now)
-      await rows.audit.append([
-        eventOf(parts, caller, {
-          type: 'task.ended',
-          outcome: 'ok',
-          agent: each.agent,
-          user: each.user,
-          task: each.id,
-          facts: { reason: each.id === task.id ? 'by_hand' : 'its_task_ended' },
-        }),
-      ])
-      grants.push(...(await endGrants(parts, rows, caller, await grantsOf(rows, each, now), 'task_ended')))
-    }
-    return { task: { ...task, endedAt: now }, tasks, grants }
-  })
-  for (const task of ended.tasks) parts.revocations.tell({ kind: 'task', tenant: caller.tenant, id: task.id })
-  tellGrants(parts, ended.grants)
-  return ended.task
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const now = parts.now()
+    const before = await parts.store.asTenant(caller.tenant, rows => read(rows, caller, id, now))
+    if (before.tasks.length === 0) return before.task
+    const grants = await endedForms(parts, before.grants, 'task_ended')
+    const isDone = await parts.store.change(caller.tenant, async rows => {
+      const current = await read(rows, caller, id, now)
+      if (current.tasks.some(task => !before.tasks.some(other => other.id === task.id))) return false
+      if (!(await storeEnded(parts, rows, caller, grants, current.grants))) return false
+      for (const task of current.tasks) {
+        await rows.tasks.end(task.id, now)
+        await rows.audit.append([
+          eventOf(parts, caller, {
+            type: 'task.ended',
+            outcome: 'ok',
+            agent: task.agent,
+            user: task.user,
+            task: task.id,
+            facts: { reason: task.id === id ? 'by_hand' : 'its_task_ended' },
+          }),
+        ])
+      }
+      return true
+    })
+    if (!isDone) continue
+    for (const task of before.tasks) parts.revocations.tell({ kind: 'task', tenant: caller.tenant, id: task.id })
+    tellGrants(parts, grants)
+    return { ...before.task, endedAt: now }
+  }
+  throw new Failure('conflict', 'Tasks or grants are being added to this task at the same time. Try again.')
+}
+
+/** The task, what ends with it and the grants bound to any of these; no tasks when it has ended already. */
+async function read(rows: TenantRows, caller: Caller, id: TaskId, now: number) {
+  const task = await rows.tasks.get(id)
+  if (task === undefined || !mayEnd(caller, task)) throw notFound()
+  const tasks = isTaskLive(task, now) ? [task, ...(await startedWithin(rows, task, now))] : []
+  const grants: Grant[] = []
+  for (const each of tasks) grants.push(...(await grantsOf(rows, each, now)))
+  return { task, tasks, grants }
 }
 
 /** An agent ends the task of its token, or one that it started within it; for all others there is no such task. */

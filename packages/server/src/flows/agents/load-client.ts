@@ -1,6 +1,7 @@
 import { type Client, clientTuple } from '../../core/client.ts'
 import { type ClientId, isId, type TenantId } from '../../core/ids.ts'
 import { lengthPrefixed } from '../../core/length-prefixed.ts'
+import type { TenantRows } from '../../engines/store/store.ts'
 import type { Parts } from '../../parts.ts'
 
 /** Whether a text has the form of a client's id. */
@@ -42,4 +43,12 @@ export async function loadClient(
   const row = await parts.store.asTenant(tenant, rows => rows.clients.get(id))
   const client = await genuineClient(parts, tenant, row)
   return client?.disabledAt === undefined ? client : undefined
+}
+
+/**
+ * Whether a client that was loaded before a transaction is still the same within it. The vault is asked outside of
+ * transactions only, because it may have to read its keys from the same database.
+ */
+export async function isUnchanged(rows: TenantRows, client: Client): Promise<boolean> {
+  return (await rows.clients.get(client.id))?.mac === client.mac
 }

@@ -5,7 +5,7 @@ import { isTaskLive } from '../../core/task.ts'
 import type { Parts } from '../../parts.ts'
 import { eventOf } from '../audit/event.ts'
 import { issueTaskToken, type TaskTokenParts } from './issue-task-token.ts'
-import { genuineClient } from './load-client.ts'
+import { isUnchanged, loadClient } from './load-client.ts'
 import type { StartedTask } from './start-task.ts'
 
 /**
@@ -20,13 +20,14 @@ export async function renewTask(
   if (caller.kind !== 'agent' || !isId('tsk', id)) throw notFound()
   // A token of another task must not become one of this task, even when agent and user are the same.
   if (caller.task !== undefined && caller.task !== id) throw notFound()
+  const agent = await loadClient(parts, caller.tenant, caller.agent)
+  if (agent === undefined) throw notFound()
+  await parts.signers.of(caller.tenant)
   return parts.store.change(caller.tenant, async rows => {
     const task = await rows.tasks.get(id)
-    if (task === undefined || task.agent !== caller.agent) throw notFound()
+    if (task === undefined || task.agent !== caller.agent || !(await isUnchanged(rows, agent))) throw notFound()
     if (caller.user !== undefined && caller.user !== task.user) throw notFound()
     if (!isTaskLive(task, parts.now())) throw new Failure('expired', 'This task has ended. Start a new one.')
-    const agent = await genuineClient(parts, caller.tenant, await rows.clients.get(task.agent))
-    if (agent === undefined || agent.disabledAt !== undefined) throw notFound()
     await rows.audit.append([
       eventOf(parts, caller, {
         type: 'task.renewed',

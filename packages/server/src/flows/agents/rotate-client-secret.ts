@@ -1,11 +1,12 @@
 import type { Caller } from '../../core/caller.ts'
 import type { Client } from '../../core/client.ts'
-import { Failure, notFound } from '../../core/failure.ts'
+import { Failure } from '../../core/failure.ts'
 import type { Parts } from '../../parts.ts'
 import { eventOf } from '../audit/event.ts'
 import { addSecret, makeSecret } from './client-secret.ts'
 import { type CreatedClient, subjectOf } from './create-client.ts'
-import { genuineClient, isClientId, sealClient } from './load-client.ts'
+import { genuineClient, sealClient } from './load-client.ts'
+import { readClient } from './read-clients.ts'
 
 /** How long the secret before works on, unless said otherwise. */
 const oldSecretLivesSeconds = 24 * 3600
@@ -18,35 +19,32 @@ export async function rotateClientSecret(
   id: string,
   oldLivesSeconds = oldSecretLivesSeconds,
 ): Promise<Required<CreatedClient>> {
-  if (!isClientId(id)) throw notFound()
+  const known = await readClient(parts, caller, kind, id)
+  // An altered row must not be made good by sealing it anew.
+  if ((await genuineClient(parts, caller.tenant, known)) === undefined)
+    throw new Failure('conflict', 'The row of this client was altered outside Valetkey. Delete it and make a new one.')
+  if (known.authenticationMethod === 'private_key_jwt')
+    throw new Failure('conflict', 'This client authenticates with its own keys and has no secret.')
   const secret = makeSecret(parts.random)
   const now = parts.now()
-  const client = await parts.store.change(caller.tenant, async rows => {
-    const known = await rows.clients.get(id)
-    if (known === undefined || known.kind !== kind || known.disabledAt !== undefined) throw notFound()
-    // An altered row must not be made good by sealing it anew.
-    if ((await genuineClient(parts, caller.tenant, known)) === undefined)
-      throw new Failure(
-        'conflict',
-        'The row of this client was altered outside Valetkey. Delete the client and make a new one.',
-      )
-    if (known.authenticationMethod === 'private_key_jwt')
-      throw new Failure('conflict', 'This client authenticates with its own keys and has no secret.')
-    const changed = await sealClient(parts, {
-      ...known,
-      secretHash: addSecret(known.secretHash, secret, now + oldLivesSeconds * 1000),
-      updatedAt: now,
-    })
-    await rows.clients.update(changed)
+  const client = await sealClient(parts, {
+    ...known,
+    secretHash: addSecret(known.secretHash, secret, now + oldLivesSeconds * 1000),
+    updatedAt: now,
+  })
+  await parts.store.change(caller.tenant, async rows => {
+    const current = await rows.clients.get(client.id)
+    if (current?.mac !== known.mac)
+      throw new Failure('conflict', 'This client is being changed at the same time. Try again.')
+    await rows.clients.update(client)
     await rows.audit.append([
       eventOf(parts, caller, {
-        ...subjectOf(changed),
+        ...subjectOf(client),
         type: 'key.rotated',
         outcome: 'ok',
-        facts: { key: 'client_secret', client: changed.id, old_lives_seconds: oldLivesSeconds },
+        facts: { key: 'client_secret', client: client.id, old_lives_seconds: oldLivesSeconds },
       }),
     ])
-    return changed
   })
   return { client, secret }
 }

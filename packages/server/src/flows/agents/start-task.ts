@@ -9,7 +9,7 @@ import { eventOf } from '../audit/event.ts'
 import { findUser } from '../users/save-user.ts'
 import { issueTaskToken, type TaskTokenParts } from './issue-task-token.ts'
 import type { IssuedToken } from './issue-token.ts'
-import { genuineClient } from './load-client.ts'
+import { isUnchanged, loadClient } from './load-client.ts'
 
 /** What a body of `POST /v1/tasks` says. */
 export interface TaskInput {
@@ -46,10 +46,13 @@ export async function startTask(
   if (input.expiresAt - now > longestMs)
     throw invalid('/expires_at', 'A task may last 30 days at most. Choose an earlier end and start another one later.')
   const user = await findReachableUser(parts, caller, input)
+  const agent = await findAgent(parts, caller, input.agent)
+  if (agent.user !== undefined && agent.user !== user.id)
+    throw invalid('/user', 'This agent belongs to another user and works for that one only.')
+  // The issuer's first key is made in a transaction of its own.
+  await parts.signers.of(caller.tenant)
   return parts.store.change(caller.tenant, async rows => {
-    const agent = await findAgent(parts, caller, rows, input.agent)
-    if (agent.user !== undefined && agent.user !== user.id)
-      throw invalid('/user', 'This agent belongs to another user and works for that one only.')
+    if (!(await isUnchanged(rows, agent))) throw unknownAgent()
     if (caller.kind === 'agent') await withinOwnTask(caller, rows, input, now)
     const task: Task = {
       id: makeId('tsk', now, parts.random(10)),
@@ -96,18 +99,15 @@ async function findReachableUser(parts: Pick<Parts, 'store'>, caller: Caller, in
   return user
 }
 
-async function findAgent(
-  parts: Pick<Parts, 'vault' | 'log'>,
-  caller: Caller,
-  rows: TenantRows,
-  id: string,
-): Promise<Client> {
-  const row = isId('agt', id) ? await rows.clients.get(id) : undefined
-  const agent = await genuineClient(parts, caller.tenant, row)
-  const isInReach =
-    agent !== undefined && agent.disabledAt === undefined && (caller.kind !== 'agent' || caller.agent === id)
-  if (!isInReach) throw invalid('/agent', 'No agent by that id is in reach of this token.')
+async function findAgent(parts: Pick<Parts, 'store' | 'vault' | 'log'>, caller: Caller, id: string): Promise<Client> {
+  const isInReach = isId('agt', id) && (caller.kind !== 'agent' || caller.agent === id)
+  const agent = isInReach ? await loadClient(parts, caller.tenant, id) : undefined
+  if (agent === undefined) throw unknownAgent()
   return agent
+}
+
+function unknownAgent(): Failure {
+  return invalid('/agent', 'No agent by that id is in reach of this token.')
 }
 
 async function withinOwnTask(
