@@ -98,7 +98,7 @@ function standardForm(json: JsonObject, entry: ProviderEntry, where: Places | un
   // What stood at the top under a standard name while the entry points deeper is another token: it is kept apart, so
   // that it is masked in answers like any other secret.
   if (access.pointer !== '/access_token' && json.access_token !== undefined) out.other_access_token = json.access_token
-  if (json.refresh_token !== undefined && json.refresh_token !== refresh) out.other_refresh_token = json.refresh_token
+  if (json.refresh_token && json.refresh_token !== refresh) out.other_refresh_token = json.refresh_token
   out.access_token = access.value
   out.token_type = 'bearer'
   if (refresh !== undefined) out.refresh_token = refresh
