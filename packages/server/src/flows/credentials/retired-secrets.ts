@@ -1,0 +1,40 @@
+import type { ConnectionId } from '../../core/ids.ts'
+import type { Secret } from '../../core/secret.ts'
+
+interface Retired {
+  readonly secrets: readonly Secret[]
+  readonly until: number
+}
+
+const keptForMs = 60 * 60_000
+const mostConnections = 5_000
+const mostSecrets = 24
+
+/** By process part, so that two servers in one process share nothing. */
+const kept = new WeakMap<object, Map<ConnectionId, Retired>>()
+
+/**
+ * Remembers secrets that are no longer the current ones but may still be live or echoed: the tokens of the generation
+ * before, and what a token answer carried beside its tokens. They are masked in answers like the current ones (P1).
+ */
+export function retireSecrets(of: object, connection: ConnectionId, secrets: readonly Secret[], now: number): void {
+  const mine = kept.get(of) ?? new Map<ConnectionId, Retired>()
+  kept.set(of, mine)
+  const before = retiredSecrets(of, connection, now)
+  mine.delete(connection)
+  if (mine.size >= mostConnections) mine.delete(mine.keys().next().value!)
+  mine.set(connection, { secrets: [...secrets, ...before].slice(0, mostSecrets), until: now + keptForMs })
+}
+
+export function retiredSecrets(of: object, connection: ConnectionId, now: number): readonly Secret[] {
+  const found = kept.get(of)?.get(connection)
+  if (found === undefined) return []
+  if (now < found.until) return found.secrets
+  kept.get(of)?.delete(connection)
+  return []
+}
+
+/** After a disconnect nothing of the connection stays in memory. */
+export function forgetSecrets(of: object, connection: ConnectionId): void {
+  kept.get(of)?.delete(connection)
+}
