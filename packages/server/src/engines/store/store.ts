@@ -1,4 +1,5 @@
 import type { AuditEvent } from '@valetkey/contract/events'
+import type { ChainFault } from '../../core/audit/chain.ts'
 import type { Client } from '../../core/client.ts'
 import type { ConnectSession } from '../../core/connect-session.ts'
 import type { Connection, ConnectionStatus, Credential } from '../../core/connection.ts'
@@ -33,7 +34,8 @@ export interface Store {
   /**
    * The audit log's own append path: one transaction and one fsync for all that wait. Resolves when durable. A `spend`
    * takes one call from the grant's budget in the same transaction; `exhausted` means that nothing of this entry was
-   * written (another entry of the same batch is not touched by it).
+   * written (another entry of the same batch is not touched by it). A grant that was ended since it was read gives no
+   * call either. Throws `unavailable` when the write failed or more than `recordQueueBound` entries wait: do not act.
    */
   record(tenant: TenantId, entry: RecordEntry): Promise<'recorded' | 'exhausted'>
   /** What is looked up before the tenant is known; no secrets in there. */
@@ -64,6 +66,8 @@ export interface StoreHealth {
   /** PostgreSQL: the role can bypass row security. Such a server must not start. */
   readonly mayBypassRowSecurity: boolean
   readonly rowSecurityProven: boolean
+  /** A write was tried and taken back. */
+  readonly isWritable: boolean
 }
 
 /** A page of a listing, oldest or newest first as the listing says; `cursor` is opaque. */
@@ -204,8 +208,8 @@ export interface TenantRows {
   }
   readonly idempotency: {
     get(client: ClientId, route: string, keyHash: string): Promise<IdempotencyRow | undefined>
-    /** False when the key is there already. */
-    insert(row: IdempotencyRow): Promise<boolean>
+    /** False when the key is there already. With `now`, a key whose time is over is replaced. */
+    insert(row: IdempotencyRow, now?: number): Promise<boolean>
   }
   /** Adapter rows of our authorization server: ids hashed, payload without any live token in clear. */
   readonly authorizations: {
@@ -219,6 +223,8 @@ export interface TenantRows {
     /** One use within its life, e.g. the `jti` of a client assertion; false on a replay. */
     once(purpose: string, keyHash: string, expiresAt: number): Promise<boolean>
   }
+  /** Removes expired idempotency keys, authorizations and used keys, at most `limit` of each. Returns how many went. */
+  sweepExpired(now: number, limit: number): Promise<number>
 }
 
 export interface SigningKeyRow {
@@ -270,4 +276,5 @@ export interface AuditFilter {
 
 export type AuditVerdict =
   | { readonly ok: true; readonly events: number; readonly head: string }
-  | { readonly ok: false; readonly event: string; readonly reason: string }
+  /** `event` is the first row at fault, or the last good one before a cut; `reason` a word of `ChainFault`. */
+  | { readonly ok: false; readonly event: string; readonly reason: ChainFault; readonly detail: string }
