@@ -116,11 +116,9 @@ export const entryShape = object({
 
 /** The JSON schema of `catalogue/*.json`, for editors and for those who write entries. */
 export function entrySchema(): Readonly<Record<string, unknown>> {
-  const { properties, ...schema } = entryShape.schema
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'A provider of the catalogue',
-    ...schema,
-    properties: { $schema: { type: 'string' }, ...(properties as Record<string, unknown>) },
+    ...entryShape.schema,
   }
 }

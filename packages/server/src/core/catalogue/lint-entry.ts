@@ -29,7 +29,8 @@ function oauthFaults({ oauth, api }: ProviderEntry): string[] {
   if (oauth.revocation !== undefined && oauth.revocationEndpoint === undefined && oauth.discovery === undefined) {
     faults.push('/oauth/revocation: needs revocationEndpoint')
   }
-  if (oauth.account?.source === 'endpoint' && oauth.account.url === undefined && oauth.userinfoEndpoint === undefined) {
+  const isFound = oauth.userinfoEndpoint !== undefined || oauth.discovery !== undefined
+  if (oauth.account?.source === 'endpoint' && oauth.account.url === undefined && !isFound) {
     faults.push('/oauth/account: needs an url or userinfoEndpoint')
   }
   // Incremental authorization lets a new connection silently carry what an older one was given.

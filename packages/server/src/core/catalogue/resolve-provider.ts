@@ -78,7 +78,7 @@ export function resolveProvider(entry: ProviderEntry, input: ResolveInput): Reso
     oauthEndpoints: [...new Set(oauthEndpoints)],
     origins,
     ...(accountUrl !== undefined && { accountUrl }),
-    destinationDigest: digestOf(entry, input.parameters, overrides, issuer, origins, accountUrl, place),
+    destinationDigest: digestOf(entry, input.parameters, overrides, issuer, origins, place),
     missing: missingOf(entry, overrides, authorizationEndpoint, tokenEndpoint, accountUrl),
   }
 }
@@ -180,7 +180,6 @@ function digestOf(
   overrides: Overrides,
   issuer: string | undefined,
   origins: readonly ResolvedOrigin[],
-  accountUrl: string | undefined,
   place: Place,
 ): string {
   const endpoints: Record<string, string | undefined> = {}
@@ -195,7 +194,7 @@ function digestOf(
     parameters,
     issuer,
     endpoints,
-    accountUrl,
+    accountUrl: accountUrlOf(entry, endpoints.userinfoEndpoint, overrides, place),
     origins: origins.map(origin => [origin.host, origin.target]).sort(),
     mapped: Object.entries(overrides.origins ?? {})
       .map(([from, to]) => [new URL(from).origin, new URL(to).origin])

@@ -1,4 +1,5 @@
 import type { Operation, ProviderEntry, ScopeFact } from '../catalogue/provider.ts'
+import { isReading } from './permission.ts'
 
 /**
  * Scopes of the provider that a connection lacks for an operation: all missing ones of `allOf`, and when none of
@@ -43,9 +44,12 @@ export function resourceTypesOf(entry: ProviderEntry, granted: readonly string[]
 }
 
 function leastScope(entry: ProviderEntry, type: string, level: 'read' | 'write'): string[] {
-  const ofType = entry.scopes.filter(scope => scope.resourceType === type)
-  const ofLevel = ofType.filter(scope => scope.access === level)
-  const [least] = (ofLevel.length > 0 ? ofLevel : ofType).toSorted(byReach)
+  const isUsed = entry.operations.some(
+    operation => operation.resourceType === type && isReading(operation.action) === (level === 'read'),
+  )
+  if (!isUsed) return []
+  const ofType = entry.scopes.filter(scope => scope.resourceType === type && scope.access === level)
+  const [least] = ofType.toSorted(byReach)
   return least === undefined ? [] : [least.name]
 }
 
