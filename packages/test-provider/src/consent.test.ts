@@ -1,74 +1,15 @@
-import { createHash, randomBytes } from 'node:crypto'
 import { afterEach, expect, test } from 'vitest'
-import { startTestProvider, type TestProvider, type TestProviderOptions } from './test-provider.ts'
+import { closeAll, startApp } from './app-at-provider.ts'
 
-const running: TestProvider[] = []
-afterEach(async () => {
-  for (const provider of running.splice(0)) await provider.close()
-})
-
-const redirectUri = 'http://127.0.0.1:9/callback'
-const start = async (options: TestProviderOptions = {}) => {
-  const provider = await startTestProvider({
-    clients: [{ id: 'app', secret: 'app:s3cret/+%', redirectUris: [redirectUri] }],
-    ...options,
-  })
-  running.push(provider)
-  return provider
-}
-const verifier = randomBytes(32).toString('base64url')
-const challenge = createHash('sha256').update(verifier).digest('base64url')
-const basic = `Basic ${Buffer.from(`app:${encodeURIComponent('app:s3cret/+%')}`).toString('base64')}`
-
-function authorizationUrl(provider: TestProvider, changed: Record<string, string | undefined> = {}): string {
-  const url = new URL(provider.endpoints.authorize)
-  const params = {
-    client_id: 'app',
-    redirect_uri: redirectUri,
-    response_type: 'code',
-    scope: 'openid email items:read offline_access',
-    state: 'st&te=1',
-    code_challenge: challenge,
-    code_challenge_method: 'S256',
-    ...changed,
-  }
-  for (const [name, value] of Object.entries(params)) if (value !== undefined) url.searchParams.set(name, value)
-  return url.href
-}
-
-async function post(provider: TestProvider, members: Record<string, string>, headers: Record<string, string> = {}) {
-  const response = await fetch(provider.endpoints.token, {
-    method: 'POST',
-    headers: { authorization: basic, ...headers },
-    body: new URLSearchParams(members),
-  })
-  return { status: response.status, headers: response.headers, body: JSON.parse(await response.text()) }
-}
-
-async function codeFor(provider: TestProvider, user = 'alice', changed: Record<string, string | undefined> = {}) {
-  const location = new URL(await provider.approve(authorizationUrl(provider, changed), { user }))
-  return location.searchParams.get('code')!
-}
-
-const exchange = (provider: TestProvider, code: string, changed: Record<string, string> = {}) =>
-  post(provider, {
-    grant_type: 'authorization_code',
-    code,
-    redirect_uri: redirectUri,
-    code_verifier: verifier,
-    ...changed,
-  })
-
-const me = (provider: TestProvider, token: string) =>
-  fetch(`${provider.url}/api/me`, { headers: { authorization: `Bearer ${token}` } })
+afterEach(closeAll)
 
 test('consent, exchange and an API call give the data of the person who consented', async () => {
-  const provider = await start()
-  const location = new URL(await provider.approve(authorizationUrl(provider), { user: 'bob' }))
-  expect(location.origin + location.pathname).toBe(redirectUri)
-  expect(location.searchParams.get('state')).toBe('st&te=1')
-  expect(location.searchParams.get('iss')).toBe(provider.issuer)
-  const answer = await exchange(provider, location.searchParams.get('code')!)
+  const app = await startApp()
+  const back = new URL(await app.provider.approve(app.authorizationUrl(), { user: 'bob' }))
+  expect(back.origin + back.pathname).toBe(app.redirectUri)
+  expect(back.searchParams.get('state')).toBe('st&te=1')
+  expect(back.searchParams.get('iss')).toBe(app.provider.issuer)
+  const answer = await app.exchange(back.searchParams.get('code')!)
   expect(answer.status).toBe(200)
   expect(answer.headers.get('cache-control')).toBe('no-store')
   expect(answer.body).toMatchObject({
@@ -76,118 +17,144 @@ test('consent, exchange and an API call give the data of the person who consente
     expires_in: 3600,
     scope: 'openid email items:read offline_access',
   })
-  expect(await (await me(provider, answer.body.access_token)).json()).toMatchObject({ id: 'bob', client: 'app' })
-  expect(provider.requests.to('/token')).toHaveLength(1)
-  expect(provider.requests.to('token')[0]).toMatchObject({ method: 'POST', status: 200 })
+  const me = await app.call('/api/me', answer.body.access_token)
+  expect(await me.json()).toMatchObject({ id: 'bob', client: 'app' })
+  expect(app.provider.requests.to('/token')).toHaveLength(1)
+  expect(app.provider.requests.to('token')[0]).toMatchObject({ method: 'POST', status: 200 })
 })
 
 test('a person who says no sends access_denied back and no code', async () => {
-  const provider = await start()
-  const location = new URL(await provider.approve(authorizationUrl(provider), { user: 'alice', deny: true }))
-  expect(location.searchParams.get('error')).toBe('access_denied')
-  expect(location.searchParams.has('code')).toBe(false)
-  expect(provider.stats.denials).toBe(1)
+  const app = await startApp()
+  const back = new URL(await app.provider.approve(app.authorizationUrl(), { user: 'alice', deny: true }))
+  expect(back.searchParams.get('error')).toBe('access_denied')
+  expect(back.searchParams.has('code')).toBe(false)
+  expect(app.provider.stats.denials).toBe(1)
 })
 
-test('an unknown client or a redirect URI that is not exactly registered gets a page and no redirect (RFC 6749 section 4.1.2.1)', async () => {
-  const provider = await start()
+test('an unknown client or an unregistered redirect URI gets a page and no redirect (RFC 6749 section 4.1.2.1)', async () => {
+  const app = await startApp()
   for (const changed of [
     { client_id: 'other' },
-    { redirect_uri: `${redirectUri}/` },
-    { redirect_uri: `${redirectUri}?a=b` },
-    { redirect_uri: redirectUri.replace('127.0.0.1', 'localhost') },
+    { redirect_uri: `${app.redirectUri}/` },
+    { redirect_uri: `${app.redirectUri}?a=b` },
+    { redirect_uri: app.redirectUri.replace('127.0.0.1', 'localhost') },
+    { redirect_uri: app.redirectUri.replace(':9', ':10') },
     { redirect_uri: undefined },
   ]) {
-    const response = await fetch(authorizationUrl(provider, changed), { redirect: 'manual' })
+    const response = await fetch(app.authorizationUrl(changed), { redirect: 'manual' })
     expect(response.status).toBe(400)
     expect(response.headers.has('location')).toBe(false)
+    await expect(app.provider.approve(app.authorizationUrl(changed), { user: 'alice' })).rejects.toThrow(/shows 400/)
   }
+  const repeated = await fetch(`${app.authorizationUrl()}&state=second`, { redirect: 'manual' })
+  expect(repeated.status).toBe(400)
 })
 
 test('PKCE is demanded, S256 only, and the verifier has to match (RFC 7636)', async () => {
-  const provider = await start()
+  const app = await startApp()
   for (const changed of [
     { code_challenge: undefined, code_challenge_method: undefined },
     { code_challenge_method: 'plain' },
     { code_challenge_method: undefined },
     { code_challenge: 'short' },
   ]) {
-    const location = new URL(await provider.approve(authorizationUrl(provider, changed), { user: 'alice' }))
-    expect(location.searchParams.get('error')).toBe('invalid_request')
+    expect((await app.consent('alice', changed)).get('error')).toBe('invalid_request')
   }
-  for (const wrong of ['x'.repeat(43), 'x'.repeat(42), 'x'.repeat(129), '']) {
-    const answer = await exchange(provider, await codeFor(provider), { code_verifier: wrong })
-    expect(answer.body.error).toBe('invalid_grant')
+  for (const wrong of ['x'.repeat(43), 'x'.repeat(42), 'x'.repeat(129), undefined]) {
+    const code = (await app.consent()).get('code')!
+    expect((await app.exchange(code, { code_verifier: wrong })).body.error).toBe('invalid_grant')
   }
 })
 
 test('a verifier for a code without challenge is refused as a downgrade (RFC 9700 section 4.8.2)', async () => {
-  const provider = await start({ pkce: 'optional' })
-  const code = await codeFor(provider, 'alice', { code_challenge: undefined, code_challenge_method: undefined })
-  expect((await exchange(provider, code)).body.error).toBe('invalid_grant')
+  const app = await startApp({ pkce: 'optional' })
+  const answer = await app.connect('alice', { code_challenge: undefined, code_challenge_method: undefined })
+  expect(answer.body.error).toBe('invalid_grant')
 })
 
 test('a provider that forbids PKCE refuses its parameters, one that ignores it does not look', async () => {
-  const forbidding = await start({ pkce: 'forbidden' })
-  const location = new URL(await forbidding.approve(authorizationUrl(forbidding), { user: 'alice' }))
-  expect(location.searchParams.get('error')).toBe('invalid_request')
-  const ignoring = await start({ pkce: 'ignored' })
-  const answer = await exchange(ignoring, await codeFor(ignoring), { code_verifier: 'anything' })
-  expect(answer.status).toBe(200)
+  const forbidding = await startApp({ pkce: 'forbidden' })
+  expect((await forbidding.consent()).get('error')).toBe('invalid_request')
+  const without = { code_challenge: undefined, code_challenge_method: undefined }
+  const code = (await forbidding.consent('alice', without)).get('code')!
+  expect((await forbidding.exchange(code, { code_verifier: undefined })).status).toBe(200)
+  const ignoring = await startApp({ pkce: 'ignored' })
+  const other = (await ignoring.consent()).get('code')!
+  expect((await ignoring.exchange(other, { code_verifier: 'anything' })).status).toBe(200)
 })
 
 test('a code is good once, and its second use kills what the first one issued (RFC 6749 section 4.1.2)', async () => {
-  const provider = await start()
-  const code = await codeFor(provider)
-  const answers = await Promise.all(Array.from({ length: 20 }, () => exchange(provider, code)))
+  const app = await startApp()
+  const code = (await app.consent()).get('code')!
+  const answers = await Promise.all(Array.from({ length: 20 }, () => app.exchange(code)))
   const good = answers.filter(answer => answer.status === 200)
   expect(good).toHaveLength(1)
-  expect((await me(provider, good[0]!.body.access_token)).status).toBe(401)
-  expect(provider.stats).toMatchObject({ codesRedeemed: 1, codesReplayed: 19, familiesKilled: 1 })
+  expect((await app.call('/api/me', good[0]!.body.access_token)).status).toBe(401)
+  expect(app.provider.stats).toMatchObject({ codesRedeemed: 1, codesReplayed: 19, familiesKilled: 1 })
 })
 
 test('a code dies after 60 seconds, and at another redirect URI or client (RFC 6749 section 4.1.3)', async () => {
-  const provider = await start()
-  provider.addClient({ id: 'other', secret: 'x', redirectUris: [redirectUri], authMethod: 'client_secret_post' })
-  const late = await codeFor(provider)
-  provider.clock.advance(61)
-  expect((await exchange(provider, late)).body.error).toBe('invalid_grant')
-  const elsewhere = await exchange(provider, await codeFor(provider), { redirect_uri: `${redirectUri}2` })
-  expect(elsewhere.body.error).toBe('invalid_grant')
-  const response = await fetch(provider.endpoints.token, {
-    method: 'POST',
-    body: new URLSearchParams({
+  const app = await startApp()
+  const late = (await app.consent()).get('code')!
+  app.provider.clock.advance(61)
+  expect((await app.exchange(late)).body.error).toBe('invalid_grant')
+  const code = (await app.consent()).get('code')!
+  expect((await app.exchange(code, { redirect_uri: `${app.redirectUri}2` })).body.error).toBe('invalid_grant')
+  app.provider.addClient({ id: 'other', secret: 'x', authMethod: 'client_secret_post' })
+  const foreign = await app.token(
+    {
       grant_type: 'authorization_code',
-      code: await codeFor(provider),
-      redirect_uri: redirectUri,
-      code_verifier: verifier,
+      code: (await app.consent()).get('code')!,
+      redirect_uri: app.redirectUri,
+      code_verifier: app.verifier,
       client_id: 'other',
       client_secret: 'x',
-    }),
-  })
-  expect(await response.json()).toMatchObject({ error: 'invalid_grant' })
+    },
+    { authorization: undefined },
+  )
+  expect(foreign.body.error).toBe('invalid_grant')
 })
 
-test('a consent page is answered once', async () => {
-  const provider = await start()
-  const html = await (await fetch(authorizationUrl(provider))).text()
-  const transaction = /name="transaction" value="([^"]*)"/.exec(html)![1]!
-  const answer = () =>
-    fetch(provider.endpoints.authorize, {
+test('a consent page is answered once, by a redirect that does not repeat the form', async () => {
+  const app = await startApp()
+  const shown = await fetch(app.authorizationUrl())
+  expect(shown.headers.get('content-security-policy')).toContain("frame-ancestors 'none'")
+  const transaction = /name="transaction" value="([^"]*)"/.exec(await shown.text())![1]!
+  const answer = (user: string) =>
+    fetch(app.provider.endpoints.authorize, {
       method: 'POST',
       redirect: 'manual',
-      body: new URLSearchParams({ transaction, user: 'alice', decision: 'allow' }),
+      body: new URLSearchParams({ transaction, user, decision: 'allow' }),
     })
-  expect((await answer()).status).toBe(303)
-  expect((await answer()).status).toBe(400)
+  expect((await answer('nobody')).status).toBe(400)
+  expect((await answer('alice')).status).toBe(303)
+  expect((await answer('alice')).status).toBe(400)
 })
 
-test('the person may grant fewer scopes than were asked for, and unknown ones are invalid_scope', async () => {
-  const provider = await start()
-  const url = authorizationUrl(provider)
-  const location = new URL(await provider.approve(url, { user: 'alice', scopes: ['items:read'] }))
-  const answer = await exchange(provider, location.searchParams.get('code')!)
-  expect(answer.body.scope).toBe('items:read')
-  const unknown = new URL(await provider.approve(authorizationUrl(provider, { scope: 'admin' }), { user: 'alice' }))
-  expect(unknown.searchParams.get('error')).toBe('invalid_scope')
+test('what a client sends is shown as text, not as markup', async () => {
+  const app = await startApp({
+    clients: [{ id: '<b>app</b>', secret: 'x', redirectUris: ['http://127.0.0.1:9/callback'] }],
+    scopes: 'any',
+  })
+  const url = app.authorizationUrl({ client_id: '<b>app</b>', scope: '"><script>' })
+  const html = await (await fetch(url)).text()
+  expect(html).not.toMatch(/<b>|<script>/)
+  const back = new URL(await app.provider.approve(url, { user: 'alice' }))
+  expect(back.searchParams.has('code')).toBe(true)
+})
+
+test('the person may grant fewer scopes than were asked for; unknown ones are invalid_scope', async () => {
+  const app = await startApp()
+  const back = new URL(await app.provider.approve(app.authorizationUrl(), { user: 'alice', scopes: ['items:read'] }))
+  expect((await app.exchange(back.searchParams.get('code')!)).body.scope).toBe('items:read')
+  expect((await app.consent('alice', { scope: 'admin' })).get('error')).toBe('invalid_scope')
+})
+
+test('autoApprove answers the authorization request without a page', async () => {
+  const app = await startApp({ autoApprove: 'bob' })
+  const response = await fetch(app.authorizationUrl(), { redirect: 'manual' })
+  expect(response.status).toBe(303)
+  const code = new URL(response.headers.get('location')!).searchParams.get('code')!
+  const { body } = await app.exchange(code)
+  expect(await (await app.call('/api/me', body.access_token)).json()).toMatchObject({ id: 'bob' })
 })
