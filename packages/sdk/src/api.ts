@@ -69,6 +69,7 @@ export async function callApi<T>(parts: ApiParts, request: ApiRequest): Promise<
     throw new ValetkeyError({
       code: 'unreachable',
       status: 0,
+      title: 'Valetkey gave no answer',
       detail: `Valetkey at ${parts.base} gave no answer to ${request.method} ${request.path}. Check that it runs and that this URL is right.`,
       requestId: headers.get('x-request-id') ?? '',
       cause: error,

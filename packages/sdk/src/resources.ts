@@ -63,62 +63,63 @@ export function resourcesOf(parts: ApiParts) {
     /** What we know of services. */
     providers: {
       list: () => list<ProviderSummary>('/v1/providers'),
-      get: (id: string) => get<Provider>(`/v1/providers/${segment(id)}`),
+      get: async (id: string) => get<Provider>(`/v1/providers/${segment(id)}`),
     },
     /** OAuth clients of the tenant at providers. */
     integrations: {
       create: (body: IntegrationBody) => create<Integration>('/v1/integrations', body),
       list: () => list<Integration>('/v1/integrations'),
-      get: (id: string) => get<Integration>(`/v1/integrations/${segment(id)}`),
+      get: async (id: string) => get<Integration>(`/v1/integrations/${segment(id)}`),
       /** A change of overrides or parameters needs `client_secret` again and asks owners to reconnect. */
-      update: (id: string, body: IntegrationUpdate) => change<Integration>(`/v1/integrations/${segment(id)}`, body),
-      delete: (id: string) => remove<Integration>(`/v1/integrations/${segment(id)}`),
+      update: async (id: string, body: IntegrationUpdate) =>
+        change<Integration>(`/v1/integrations/${segment(id)}`, body),
+      delete: async (id: string) => remove<Integration>(`/v1/integrations/${segment(id)}`),
     },
     /** Resource owners, known by the tenant's own ids. */
     users: {
       /** Makes the user, or answers the known one of that `external_id`. */
       create: (body: UserBody) => create<User>('/v1/users', body),
       list: (filters?: { readonly user_external_id?: string }) => list<User>('/v1/users', filters),
-      get: (id: string) => get<User>(`/v1/users/${segment(id)}`),
+      get: async (id: string) => get<User>(`/v1/users/${segment(id)}`),
     },
     /** Back ends of the tenant. */
     apps: {
       create: (body: AppBody) => create<App & SecretOnce>('/v1/apps', body),
       list: () => list<App>('/v1/apps'),
-      get: (id: string) => get<App>(`/v1/apps/${segment(id)}`),
+      get: async (id: string) => get<App>(`/v1/apps/${segment(id)}`),
     },
     /** Programs that act. */
     agents: {
       create: (body: AgentBody) => create<Agent & SecretOnce>('/v1/agents', body),
       list: () => list<Agent>('/v1/agents'),
-      get: (id: string) => get<Agent>(`/v1/agents/${segment(id)}`),
+      get: async (id: string) => get<Agent>(`/v1/agents/${segment(id)}`),
     },
     /** The way of a person to a connection. */
     connectSessions: {
       create: (body: ConnectSessionBody) => create<ConnectSession>('/v1/connect-sessions', body),
-      get: (id: string) => get<ConnectSession>(`/v1/connect-sessions/${segment(id)}`),
+      get: async (id: string) => get<ConnectSession>(`/v1/connect-sessions/${segment(id)}`),
       /** Ends the session. `user` is who is signed in at the app now: another person is refused, and the credential erased. */
-      complete: (id: string, body: CompleteBody) =>
+      complete: async (id: string, body: CompleteBody) =>
         act<Connection>(`/v1/connect-sessions/${segment(id)}/complete`, body),
     },
     /** Authorised accounts. */
     connections: {
       list: (filters?: ConnectionFilters) => list<Connection>('/v1/connections', filters),
-      get: (id: string) => get<Connection>(`/v1/connections/${segment(id)}`),
+      get: async (id: string) => get<Connection>(`/v1/connections/${segment(id)}`),
       /** Import, machine connection or API key; verified before it is accepted. */
       create: (body: ConnectionBody) => create<Connection>('/v1/connections', body),
-      refresh: (id: string) => act<Connection>(`/v1/connections/${segment(id)}/refresh`),
-      check: (id: string) => get<ConnectionCheck>(`/v1/connections/${segment(id)}/check`),
+      refresh: async (id: string) => act<Connection>(`/v1/connections/${segment(id)}/refresh`),
+      check: async (id: string) => get<ConnectionCheck>(`/v1/connections/${segment(id)}/check`),
       /** Revokes at the provider where it can, and erases. */
-      delete: (id: string) => remove<DeletedConnection>(`/v1/connections/${segment(id)}`),
+      delete: async (id: string) => remove<DeletedConnection>(`/v1/connections/${segment(id)}`),
     },
     /** What users let agents do. */
     grants: {
       create: (body: GrantBody) => create<Grant>('/v1/grants', body),
       list: (filters?: GrantFilters) => list<Grant>('/v1/grants', filters),
-      get: (id: string) => get<Grant>(`/v1/grants/${segment(id)}`),
+      get: async (id: string) => get<Grant>(`/v1/grants/${segment(id)}`),
       /** Returns when the end has taken effect. */
-      revoke: (id: string) => remove<Grant>(`/v1/grants/${segment(id)}`),
+      revoke: async (id: string) => remove<Grant>(`/v1/grants/${segment(id)}`),
     },
     /** Runs of agents for users. */
     tasks: {
@@ -130,8 +131,8 @@ export function resourcesOf(parts: ApiParts) {
         await act<Task>(`${path}/${segment(first.value.id)}/end`)
         return create<StartedTask>(path, body)
       },
-      renew: (id: string) => act<TaskToken>(`/v1/tasks/${segment(id)}/renew`),
-      end: (id: string) => act<Task>(`/v1/tasks/${segment(id)}/end`),
+      renew: async (id: string) => act<TaskToken>(`/v1/tasks/${segment(id)}/renew`),
+      end: async (id: string) => act<Task>(`/v1/tasks/${segment(id)}/end`),
     },
     /** Would this call be allowed, and if not, why. Nothing is sent to the provider. */
     decisions: {
@@ -139,7 +140,7 @@ export function resourcesOf(parts: ApiParts) {
     },
     /** Catalogued calls by their id. */
     operations: {
-      call: (operation: string, body: OperationCallBody) =>
+      call: async (operation: string, body: OperationCallBody) =>
         act<OperationAnswer>(`/v1/operations/${segment(operation)}/call`, body),
     },
     /** The record, newest first. */

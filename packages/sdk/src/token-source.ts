@@ -155,6 +155,7 @@ async function askForToken(
     throw new ValetkeyError({
       code: 'unreachable',
       status: 0,
+      title: 'Valetkey gave no answer',
       detail: `No access token: Valetkey at ${world.base} gave no answer. Check that it runs and that this URL is right.`,
       cause,
     })

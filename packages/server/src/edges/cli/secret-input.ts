@@ -8,7 +8,7 @@ export function secretOptions(name: string, what: string): Readonly<Record<strin
   return {
     [`${name}-file`]: { value: 'FILE', help: `File that holds ${what}` },
     [`${name}-stdin`]: { help: `Read ${what} from standard input` },
-    [name]: { value: 'VALUE', help: `${what} itself: stays in the shell's history and in the list of processes` },
+    [name]: { value: 'VALUE', help: "The value itself: stays in the shell's history and in the list of processes" },
   }
 }
 
