@@ -7,3 +7,12 @@ export function exclusive(): <T>(work: () => Promise<T>) => Promise<T> {
     return mine
   }
 }
+
+/** Does the work at the first call; later calls wait for the same end. */
+export function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined
+  return () => {
+    done ??= work()
+    return done
+  }
+}

@@ -2,6 +2,7 @@ import { Failure } from '../../core/failure.ts'
 import type { TenantId } from '../../core/ids.ts'
 import { appendInTransaction, prepare } from './append.ts'
 import { failureOf } from './database-failure.ts'
+import { once } from './exclusive.ts'
 import { handleOver } from './handle.ts'
 import { assertOutsideChange, insideChange } from './inside-change.ts'
 import { locatorOver } from './locator.ts'
@@ -138,10 +139,10 @@ function storeOver(options: PostgresOptions, pool: PostgresPool, random: StorePa
       }))
       return { ...found, ...(await proven(pool, random)) }
     },
-    async close() {
+    close: once(async () => {
       await queue.close()
       await pool.close()
-    },
+    }),
   }
 }
 

@@ -6,7 +6,7 @@ import { Failure } from '../../core/failure.ts'
 import type { TenantId } from '../../core/ids.ts'
 import { appendInTransaction, prepare } from './append.ts'
 import { failureOf } from './database-failure.ts'
-import { exclusive } from './exclusive.ts'
+import { exclusive, once } from './exclusive.ts'
 import { lockFolder, ownFile } from './folder-lock.ts'
 import { type Execute, guarded, handleOver } from './handle.ts'
 import { assertOutsideChange, insideChange } from './inside-change.ts'
@@ -159,14 +159,14 @@ function storeOver(options: SqliteOptions, { random, writer, scanner, inPlace, l
         isWritable: await isWritable(transaction),
       }
     },
-    async close() {
+    close: once(async () => {
       await queue.close()
       await oneAtATime(async () => {})
       inPlace.close()
       await scanner.close()
       await writer.close()
       lock.release()
-    },
+    }),
   }
 }
 
