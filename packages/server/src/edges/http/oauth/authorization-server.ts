@@ -63,11 +63,11 @@ export function createAuthorizationServer(parts: OAuthParts): AuthorizationServe
     const { provider, attempts } = await providerOf(arrival.tenant)
     const attempt: Attempt = {
       origin: { requestId: arrival.requestId, ...(arrival.ip !== undefined && { ip: arrival.ip }) },
+      failed: () => countFailure(arrival, read, attempt),
     }
     const again = replayed(request, read)
     attempts.set(again, attempt)
     await provider.callback()(again, response)
-    if (response.statusCode === 401) await countFailure(arrival, read, attempt)
   }
 
   /** Every failure counts; the log gets the first of a window and the one that closes the door, not a line a guess. */

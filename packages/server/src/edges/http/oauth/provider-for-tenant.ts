@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
-import Provider, { type Adapter, type AdapterPayload, ExternalSigningKey, errors } from 'oidc-provider'
+import type { Adapter, AdapterPayload, Provider as OidcProvider } from 'oidc-provider'
 import type { Client } from '../../../core/client.ts'
 import { Failure } from '../../../core/failure.ts'
 import { baseUrlOf, type Tenant } from '../../../core/tenant.ts'
@@ -13,6 +13,7 @@ import type { Origin } from '../../../flows/agents/issue-token.ts'
 import { loadClient } from '../../../flows/agents/load-client.ts'
 import type { Parts } from '../../../parts.ts'
 import { assertionFault } from './client-assertion.ts'
+import { ExternalSigningKey, errors, Provider } from './library.ts'
 import { allScopes } from './metadata.ts'
 
 export type OAuthParts = Pick<Parts, 'config' | 'now' | 'random' | 'store' | 'vault' | 'signers' | 'log'>
@@ -22,11 +23,13 @@ export interface Attempt {
   readonly origin: Origin
   /** Set once a client of ours is known by the id that the request gives, before it has proved anything. */
   client?: Client
+  /** Counts a failed authentication, before the answer goes out. */
+  readonly failed: () => Promise<void>
 }
 
 /** The library set up as the authorization server of one tenant. */
 export interface TenantProvider {
-  readonly provider: Provider
+  readonly provider: OidcProvider
   /** What is told here belongs to the request object that `provider.callback()` is given. */
   readonly attempts: WeakMap<IncomingMessage, Attempt>
 }
@@ -51,7 +54,7 @@ export async function providerForTenant(parts: OAuthParts, tenant: Tenant): Prom
     jwks: { keys: signer.publicJwks().keys.map(jwk => new PublishedKey(jwk)) },
     routes: { token: '/oauth/token', jwks: '/oauth/jwks' },
     scopes: [...allScopes],
-    responseTypes: ['code'],
+    responseTypes: [],
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     enabledJWA: { clientAuthSigningAlgValues: [...assertionAlgorithms] },
@@ -125,6 +128,7 @@ export async function providerForTenant(parts: OAuthParts, tenant: Tenant): Prom
     await next()
     ctx.remove('access-control-allow-origin')
     ctx.remove('access-control-expose-headers')
+    if (ctx.status === 401) await attempts.get(ctx.req)?.failed()
   })
   return { provider, attempts }
 }
