@@ -4,6 +4,8 @@ import { Failure, notFound } from '../../core/failure.ts'
 import type { TenantId } from '../../core/ids.ts'
 import { baseUrlOf } from '../../core/tenant.ts'
 import type { Parts } from '../../parts.ts'
+import { authorizationOf } from './authenticate.ts'
+import { challengeFor } from './challenge.ts'
 import { createClientAddress } from './client-address.ts'
 import { asFailure, isOurFault, renderProblem } from './problem.ts'
 import { requestIdOf } from './request-id.ts'
@@ -164,6 +166,11 @@ export async function createHttpServer(
         route: request.routeOptions.url,
         error: failure.cause,
       })
+    const value = challengeFor(failure, {
+      baseUrl: request.arrival?.baseUrl ?? parts.config.url,
+      authorization: authorizationOf(request.raw.rawHeaders),
+    })
+    if (value !== undefined) reply.header('www-authenticate', value)
     const problem = renderProblem(failure, request.id)
     return reply.code(problem.status).headers(problem.headers).send(problem.body)
   })

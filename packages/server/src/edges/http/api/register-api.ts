@@ -6,10 +6,12 @@ import { operatorScopes } from '../../../core/client.ts'
 import { Failure, invalid } from '../../../core/failure.ts'
 import type { OperatorId } from '../../../core/ids.ts'
 import type { Parts } from '../../../parts.ts'
+import { authorizationOf } from '../authenticate.ts'
 import type { Arrival } from '../http-server.ts'
 import { type Answer, type Call, object, type Route } from './route.ts'
 
-export type Authenticate = (arrival: Arrival, authorization: readonly string[]) => Promise<Caller>
+/** Makes a Caller of an arrival and its `Authorization` fields. */
+export type AuthenticateArrival = (arrival: Arrival, authorization: readonly string[]) => Promise<Caller>
 
 const replayHours = 24
 
@@ -18,8 +20,7 @@ export function registerApi(
   app: FastifyInstance,
   parts: Parts,
   routes: readonly Route[],
-  authenticate: Authenticate,
-  challenge: (arrival: Arrival, missing: readonly string[]) => string,
+  authenticate: AuthenticateArrival,
 ): void {
   const callers = new WeakMap<FastifyRequest, Caller>()
   const running = new Map<string, Promise<unknown>>()
@@ -31,15 +32,17 @@ export function registerApi(
         querystring: object(route.query ?? {}),
         ...(route.body !== undefined && { body: route.body }),
       },
-      onRequest: async (request, reply) => {
-        const caller = request.arrival.local
-          ? await localOperator(parts, request.arrival)
-          : await authenticate(request.arrival, headersNamed(request, 'authorization'))
+      onRequest: async request => {
+        const authorization = authorizationOf(request.raw.rawHeaders)
+        // Over the socket file a token may still be sent: the call is then that token's and not the operator's.
+        const caller =
+          request.arrival.local && authorization.length === 0
+            ? await localOperator(parts, request.arrival)
+            : await authenticate(request.arrival, authorization)
         const scopes = caller.kind === 'agent' ? (route.agentScopes ?? route.scopes) : route.scopes
         const missing = scopes.filter(scope => !caller.scopes.has(scope))
         if (!route.clients.includes(caller.kind) || missing.length > 0) {
           const named = missing.length > 0 ? missing : scopes
-          reply.header('www-authenticate', challenge(request.arrival, named))
           throw new Failure(
             'insufficient_scope',
             route.clients.includes(caller.kind)

@@ -1,0 +1,122 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { ConnectSession } from '../../core/connect-session.ts'
+import type { TenantId } from '../../core/ids.ts'
+import type { Integration } from '../../core/integration.ts'
+import { Secret } from '../../core/secret.ts'
+import type { Parts } from '../../parts.ts'
+import { eventOf } from '../audit/event.ts'
+import { providerOf } from '../credentials/provider-of.ts'
+import { ConnectRefusal } from './connect-refusal.ts'
+import { flowContext } from './flow-context.ts'
+import { hashOf } from './open-session.ts'
+import { type Ending, endingOf } from './session-outcome.ts'
+
+type Needs = Pick<Parts, 'store' | 'vault' | 'catalogue' | 'now' | 'random' | 'oauth' | 'egress' | 'log'>
+
+/** What a browser brings: the link's secret, the nonce of its cookie, and what the form sent back. */
+export interface Browser {
+  readonly link: string
+  readonly nonce?: string
+  readonly formProof?: string
+  readonly requestId: string
+  readonly ip?: string
+}
+
+/** The session behind a link while it may still be begun. Reading it changes nothing (link scanners). */
+export async function readSession(
+  parts: Pick<Parts, 'store' | 'now'>,
+  tenant: TenantId,
+  link: string,
+): Promise<ConnectSession> {
+  const session = await parts.store.asTenant(tenant, rows => rows.sessions.byLink(hashOf(link)))
+  if (session === undefined) throw new ConnectRefusal('link_unknown')
+  if (session.status === 'expired' || (session.status === 'open' && parts.now() >= session.expiresAt))
+    throw new ConnectRefusal('link_expired')
+  if (session.status !== 'open') throw new ConnectRefusal('link_used')
+  return session
+}
+
+/** What the form carries to prove that it was opened by the browser that has the cookie. */
+export function formProofOf(nonce: string, link: string): string {
+  return createHash('sha256').update(`connect form\n${link}\n${nonce}`).digest('base64url')
+}
+
+/**
+ * Continue: binds the session to this browser, uses it up and gives the provider's authorization URL. State has 32
+ * random bytes; PKCE S256 (RFC 7636) with a verifier that is sealed until the callback.
+ */
+export async function beginFlow(
+  parts: Needs,
+  tenant: TenantId,
+  browser: Browser,
+  callbackUrl: (integration: Integration) => string,
+): Promise<string> {
+  const session = await fromThisForm(parts, tenant, browser)
+  const integration = await parts.store.asTenant(tenant, rows => rows.integrations.get(session.integration))
+  if (integration?.clientId === undefined) throw new ConnectRefusal('link_unknown')
+  const provider = await providerOf(parts, integration)
+  const state = parts.random(32).toString('base64url')
+  const verifier = parts.random(32).toString('base64url')
+  const nonce = parts.random(32).toString('base64url')
+  const withNonce = session.scopes.includes('openid')
+  const url = parts.oauth.authorizationUrl({
+    provider,
+    clientId: integration.clientId,
+    redirectUri: callbackUrl(integration),
+    scopes: session.scopes,
+    state,
+    codeChallenge: createHash('sha256').update(verifier).digest('base64url'),
+    ...(withNonce && { nonce }),
+  })
+  const started: ConnectSession = {
+    ...session,
+    status: 'started',
+    browserHash: hashOf(browser.nonce!),
+    stateHash: hashOf(state),
+    sealedVerifier: await parts.vault.seal(flowContext(session, integration, 'code_verifier'), new Secret(verifier)),
+    ...(withNonce && {
+      sealedNonce: await parts.vault.seal(flowContext(session, integration, 'nonce'), new Secret(nonce)),
+    }),
+    destinationDigest: integration.destinationDigest,
+  }
+  const mine = await parts.store.change(tenant, rows => rows.sessions.advance(started, 'open'))
+  if (!mine) throw new ConnectRefusal('link_used')
+  return url
+}
+
+/** Decline: the session ends, and whoever sent the person learns it. */
+export async function declineFlow(parts: Needs, tenant: TenantId, browser: Browser): Promise<Ending> {
+  const session = await fromThisForm(parts, tenant, browser)
+  const failed: ConnectSession = { ...session, status: 'failed', error: 'access_denied' }
+  const mine = await parts.store.change(tenant, async rows => {
+    if (!(await rows.sessions.advance(failed, 'open'))) return false
+    await rows.audit.append([
+      eventOf(parts, undefined, {
+        type: 'connection.refused',
+        outcome: 'denied',
+        user: session.user,
+        integration: session.integration,
+        request_id: browser.requestId,
+        ...(browser.ip !== undefined && { ip: browser.ip }),
+        facts: { session: session.id, reason: 'access_denied' },
+      }),
+    ])
+    return true
+  })
+  if (!mine) throw new ConnectRefusal('link_used')
+  return endingOf(failed, { error: 'access_denied' })
+}
+
+async function fromThisForm(parts: Needs, tenant: TenantId, browser: Browser): Promise<ConnectSession> {
+  const session = await readSession(parts, tenant, browser.link)
+  const proof = browser.nonce === undefined ? '' : formProofOf(browser.nonce, browser.link)
+  if (browser.nonce === undefined || !sameText(proof, browser.formProof ?? '')) throw new ConnectRefusal('form_foreign')
+  return session
+}
+
+/** Constant-time comparison of texts. */
+export function sameText(a: string, b: string): boolean {
+  const left = Buffer.from(hashOf(a))
+  const right = Buffer.from(hashOf(b))
+  return timingSafeEqual(left, right) && a.length === b.length
+}

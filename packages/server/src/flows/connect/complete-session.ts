@@ -1,0 +1,246 @@
+import { type Caller, clientOf } from '../../core/caller.ts'
+import type { ConnectError, ConnectSession } from '../../core/connect-session.ts'
+import type { Connection } from '../../core/connection.ts'
+import { Failure, invalid, notFound } from '../../core/failure.ts'
+import type { SessionId } from '../../core/ids.ts'
+import type { TokenSet } from '../../core/token/token-set.ts'
+import type { User } from '../../core/user.ts'
+import type { Parts } from '../../parts.ts'
+import { eventOf } from '../audit/event.ts'
+import { accessTokenContext, refreshTokenContext } from '../credentials/seal-context.ts'
+import { sealTokens } from '../credentials/store-tokens.ts'
+import { sameText } from './begin-flow.ts'
+import { hashOf } from './open-session.ts'
+import { revokePending } from './throw-away.ts'
+
+type Needs = Pick<
+  Parts,
+  | 'store'
+  | 'vault'
+  | 'catalogue'
+  | 'now'
+  | 'monotonic'
+  | 'random'
+  | 'oauth'
+  | 'egress'
+  | 'log'
+  | 'nodeId'
+  | 'revocations'
+  | 'config'
+>
+
+const wrongCodesThatEnd = 5
+
+/** One session as its owner may see it: an app its own, an operator all, an agent those of its user. */
+export async function sessionFor(
+  parts: Pick<Parts, 'store' | 'now'>,
+  caller: Caller,
+  id: SessionId,
+): Promise<ConnectSession> {
+  const session = await parts.store.asTenant(caller.tenant, rows => rows.sessions.get(id))
+  const mine =
+    session !== undefined &&
+    (caller.kind === 'operator' ||
+      (session.createdBy === clientOf(caller) && (caller.kind !== 'agent' || session.user === caller.user)))
+  if (!mine) throw notFound()
+  return session
+}
+
+/**
+ * The app says who is signed in there now. Only the person who began may end (row 2): another one gets nothing, and the
+ * credential is destroyed.
+ */
+export async function completeSession(
+  parts: Needs,
+  caller: Caller,
+  id: SessionId,
+  input: { readonly completionCode: string; readonly user: User },
+): Promise<Connection> {
+  const session = await sessionFor(parts, caller, id)
+  const now = parts.now()
+  if (
+    session.status === 'expired' ||
+    (now >= session.expiresAt && session.status !== 'completed' && session.status !== 'failed')
+  ) {
+    await endSession(parts, session, 'expired')
+    throw new Failure('expired', 'This connect session is older than 15 minutes. Open a new one.')
+  }
+  if (session.status !== 'awaiting_completion' || session.connection === undefined)
+    throw new Failure('conflict', `This connect session is not awaiting completion; its status is "${session.status}".`)
+  if (session.completionHash === undefined || !sameText(hashOf(input.completionCode), session.completionHash)) {
+    const failures = session.completionFailures + 1
+    if (failures >= wrongCodesThatEnd) await endSession(parts, session, 'failed', 'completion_failed')
+    else
+      await parts.store.change(caller.tenant, rows =>
+        rows.sessions.advance({ ...session, completionFailures: failures }, 'awaiting_completion'),
+      )
+    throw invalid('/completion_code', 'This is not the completion code that came back with the browser.')
+  }
+  if (input.user.id !== session.user) {
+    await endSession(parts, session, 'failed', 'user_mismatch')
+    throw new Failure(
+      'user_mismatch',
+      'Another person began this connect flow. Nothing was connected; the credential was destroyed.',
+    )
+  }
+  const connection =
+    session.repairs === undefined ? await activate(parts, caller, session) : await moveInto(parts, caller, session)
+  parts.revocations.tell({ kind: 'changed', tenant: caller.tenant, connection: connection.id })
+  return connection
+}
+
+async function activate(parts: Needs, caller: Caller, session: ConnectSession): Promise<Connection> {
+  return parts.store.change(caller.tenant, async rows => {
+    const pending = await rows.connections.get(session.connection!)
+    if (pending === undefined || pending.status !== 'pending')
+      throw new Failure('conflict', 'The connection of this session is gone. Open a new one.')
+    if (!(await rows.sessions.advance({ ...session, status: 'completed' }, 'awaiting_completion')))
+      throw new Failure('conflict', 'This connect session is not awaiting completion any more.')
+    const connection: Connection = { ...pending, status: 'active', updatedAt: parts.now() }
+    await rows.connections.update(connection)
+    await rows.audit.append([createdEvent(parts, caller, session, connection)])
+    return connection
+  })
+}
+
+/** A repair or widening: the new credential moves into the connection that agents already name, sealed anew for it. */
+async function moveInto(parts: Needs, caller: Caller, session: ConnectSession): Promise<Connection> {
+  const { pending, held, target, before, integration } = await parts.store.asTenant(caller.tenant, async rows => ({
+    pending: await rows.connections.get(session.connection!),
+    held: await rows.credentials.get(session.connection!),
+    target: await rows.connections.get(session.repairs!),
+    before: await rows.credentials.get(session.repairs!),
+    integration: await rows.integrations.get(session.integration),
+  }))
+  if (
+    pending === undefined ||
+    held === undefined ||
+    integration === undefined ||
+    target === undefined ||
+    target.status === 'revoked'
+  )
+    throw new Failure('conflict', 'The connection to repair is gone. Open a new session without `connection`.')
+  const refreshToken =
+    held.sealedRefreshToken === undefined
+      ? undefined
+      : await parts.vault.open(refreshTokenContext(pending, integration, held.generation), held.sealedRefreshToken)
+  const tokens: TokenSet = {
+    accessToken: await parts.vault.open(
+      accessTokenContext(pending, integration, held.generation),
+      held.sealedAccessToken,
+    ),
+    ...(refreshToken !== undefined && { refreshToken }),
+    ...(held.accessExpiresAt !== undefined && { expiresAt: held.accessExpiresAt }),
+    scopes: pending.scopes,
+    facts: {},
+    otherSecrets: [],
+  }
+  const now = parts.now()
+  const generation = (before?.generation ?? 0) + 1
+  const next: Connection = {
+    ...withoutReason(target),
+    status: 'active',
+    ...(pending.accountId !== undefined && { accountId: pending.accountId }),
+    ...(pending.accountLabel !== undefined && { accountLabel: pending.accountLabel }),
+    scopes: pending.scopes,
+    requestedScopes: pending.requestedScopes,
+    updatedAt: now,
+  }
+  const credential = await sealTokens(parts, next, integration, tokens, generation, now)
+  return parts.store.change(caller.tenant, async rows => {
+    if (
+      !(await rows.sessions.advance({ ...session, status: 'completed', connection: target.id }, 'awaiting_completion'))
+    )
+      throw new Failure('conflict', 'This connect session is not awaiting completion any more.')
+    if (before === undefined) await rows.credentials.insert(credential)
+    else if (!(await rows.credentials.replace(credential, before.generation)))
+      throw new Failure('conflict', 'The connection was renewed at the same moment. Complete again.')
+    await rows.credentials.erase(pending.id)
+    await rows.connections.update({ ...pending, status: 'revoked', reason: 'moved', updatedAt: now })
+    await rows.connections.update(next)
+    const narrowed =
+      target.scopes.some(scope => !next.scopes.includes(scope)) ||
+      next.scopes.some(scope => !target.scopes.includes(scope))
+    await rows.audit.append([
+      {
+        ...createdEvent(parts, caller, session, next),
+        type: target.status === 'active' ? 'connection.created' : 'connection.recovered',
+      },
+      ...(narrowed
+        ? [{ ...createdEvent(parts, caller, session, next), type: 'connection.scopes_changed' as const }]
+        : []),
+    ])
+    return next
+  })
+}
+
+function createdEvent(parts: Needs, caller: Caller, session: ConnectSession, connection: Connection) {
+  return eventOf(parts, caller, {
+    type: 'connection.created',
+    outcome: 'ok',
+    user: session.user,
+    connection: connection.id,
+    integration: connection.integration,
+    provider: connection.provider,
+    facts: { session: session.id, scopes: connection.scopes },
+  })
+}
+
+function withoutReason(connection: Connection): Connection {
+  const { reason: _reason, ...rest } = connection
+  return rest
+}
+
+/** Ends a session that will not be completed, and destroys what it held. Doing it twice changes nothing. */
+export async function endSession(
+  parts: Needs,
+  session: ConnectSession,
+  status: 'expired' | 'failed',
+  error?: ConnectError,
+): Promise<void> {
+  const held = session.connection
+  const pending =
+    held === undefined || session.status === 'completed'
+      ? undefined
+      : await parts.store.asTenant(session.tenant, rows => rows.connections.get(held))
+  const {
+    sealedVerifier: _verifier,
+    sealedNonce: _nonce,
+    stateHash: _state,
+    completionHash: _completion,
+    ...rest
+  } = session
+  const upstream = pending?.status === 'pending' ? await revokePending(parts, pending) : undefined
+  await parts.store.change(session.tenant, async rows => {
+    const ended = await rows.sessions.advance(
+      { ...rest, status, ...(error !== undefined && { error }) },
+      session.status,
+    )
+    if (!ended) return
+    if (pending?.status === 'pending') {
+      await rows.credentials.erase(pending.id)
+      await rows.connections.update({
+        ...pending,
+        status: 'revoked',
+        reason: error ?? 'not_completed',
+        updatedAt: parts.now(),
+      })
+    }
+    await rows.audit.append([
+      eventOf(parts, undefined, {
+        type: 'connection.refused',
+        outcome: error === undefined ? 'error' : 'denied',
+        user: session.user,
+        integration: session.integration,
+        facts: { session: session.id, reason: error ?? 'not_completed', ...(upstream !== undefined && { upstream }) },
+      }),
+    ])
+  })
+}
+
+/** Erases what uncompleted sessions hold past their end. Called by a timer and at start. */
+export async function expireSessions(parts: Needs, tenant: Caller['tenant']): Promise<number> {
+  const overdue = await parts.store.asTenant(tenant, rows => rows.sessions.overdue(parts.now(), 100))
+  for (const session of overdue) await endSession(parts, session, 'expired')
+  return overdue.length
+}
