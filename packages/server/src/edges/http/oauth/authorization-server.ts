@@ -24,8 +24,9 @@ export type AuthorizationServer = (
   arrival: OAuthArrival,
 ) => Promise<void>
 
-// A library instance is about 200 KB. Tenants beyond this number cost a rebuild when they come back.
+// A library instance is about 50 KB. Tenants beyond this number cost a rebuild when they come back.
 const mostProviders = 200
+const longestReadMs = 10_000
 
 /** The authorization servers of all tenants, each made at its first request (CONTRACT 5). */
 export function createAuthorizationServer(parts: OAuthParts): AuthorizationServer {
@@ -48,7 +49,11 @@ export function createAuthorizationServer(parts: OAuthParts): AuthorizationServe
   }
 
   async function token(request: IncomingMessage, response: ServerResponse, arrival: OAuthArrival): Promise<void> {
-    const read = await readTokenRequest(request, authorizationOf(request.rawHeaders))
+    // A body that trickles in would hold its connection for ever: this server has no time limit for requests of its own.
+    const patience = setTimeout(() => request.destroy(), longestReadMs)
+    const read = await readTokenRequest(request, authorizationOf(request.rawHeaders)).finally(() =>
+      clearTimeout(patience),
+    )
     if (read.kind === 'refused') {
       if (read.status === 405) response.setHeader('allow', 'POST')
       // What is left of a body that nobody will read must not be taken for the next request.
@@ -90,11 +95,16 @@ export function createAuthorizationServer(parts: OAuthParts): AuthorizationServe
     response.setHeader('cache-control', 'no-store')
     response.setHeader('x-request-id', arrival.requestId)
     response.setHeader('x-content-type-options', 'nosniff')
+    response.setHeader('referrer-policy', 'no-referrer')
+    if (parts.config.url.startsWith('https:'))
+      response.setHeader('strict-transport-security', 'max-age=31536000; includeSubDomains')
     try {
       if (path === '/oauth/token') return await token(request, response, arrival)
       if (path === '/oauth/jwks') return await jwks(parts, request, response, arrival)
       return refuse(response, 404, 'invalid_request', 'there is nothing at this path')
     } catch (error) {
+      // The caller went away, or was too slow: nobody is there to be answered.
+      if (request.destroyed && !request.complete) return
       parts.log.error('A request to the authorization server failed', { request_id: arrival.requestId, error })
       if (response.headersSent) response.destroy()
       else refuse(response, 503, 'temporarily_unavailable', 'try again')
