@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { grantedScopes } from './granted-scopes.ts'
-import { sampleEntry } from './sample-entry.test-data.ts'
+import { sampleEntry } from './sample-entry.fixture.ts'
 
 const entry = sampleEntry()
 

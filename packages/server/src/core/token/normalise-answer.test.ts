@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { OAuthFacts } from '../catalogue/provider.ts'
 import type { QuirkName } from '../catalogue/quirk.ts'
 import { type NormalisedAnswer, normaliseAnswer } from './normalise-answer.ts'
-import { sampleEntry } from './sample-entry.test-data.ts'
+import { sampleEntry } from './sample-entry.fixture.ts'
 
 interface Given {
   readonly body: unknown

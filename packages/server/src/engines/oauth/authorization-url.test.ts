@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { Secret } from '../../core/secret.ts'
-import { sampleEntry, sampleProvider } from '../../core/token/sample-entry.test-data.ts'
+import { sampleEntry, sampleProvider } from '../../core/token/sample-entry.fixture.ts'
 import { authorizationUrl } from './authorization-url.ts'
 import type { AuthorizationRequest } from './oauth.ts'
 import { codeChallengeS256, makeCodeVerifier } from './pkce.ts'

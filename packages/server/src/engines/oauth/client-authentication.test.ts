@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import type { OAuthFacts } from '../../core/catalogue/provider.ts'
 import type { ResolvedProvider } from '../../core/catalogue/resolved-provider.ts'
 import { Secret } from '../../core/secret.ts'
-import { sampleEntry, sampleProvider } from '../../core/token/sample-entry.test-data.ts'
+import { sampleEntry, sampleProvider } from '../../core/token/sample-entry.fixture.ts'
 import { clientAuthentication } from './client-authentication.ts'
 import type { OurClient } from './oauth.ts'
 

@@ -25,7 +25,6 @@ const needsPerson = new Set([
   'interaction_required',
   'login_required',
   'consent_required',
-  'interaction_required_error',
 ])
 
 /** The client's own credentials are wrong: an operator has to mend the integration. */

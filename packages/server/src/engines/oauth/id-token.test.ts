@@ -1,7 +1,7 @@
 import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { sampleEntry, sampleProvider } from '../../core/token/sample-entry.test-data.ts'
+import { sampleEntry, sampleProvider } from '../../core/token/sample-entry.fixture.ts'
 import { judgeIdToken } from './id-token.ts'
 import type { Send } from './oauth.ts'
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ProviderEntry } from '../../core/catalogue/provider.ts'
 import type { ResolvedProvider } from '../../core/catalogue/resolved-provider.ts'
 import { Secret } from '../../core/secret.ts'
-import { sampleEntry, sampleProvider } from '../../core/token/sample-entry.test-data.ts'
+import { sampleEntry, sampleProvider } from '../../core/token/sample-entry.fixture.ts'
 import type { Send } from './oauth.ts'
 import { createOAuthClient } from './oauth-client.ts'
 
