@@ -143,11 +143,14 @@ test('what a client sends is shown as text, not as markup', async () => {
   expect(back.searchParams.has('code')).toBe(true)
 })
 
-test('the person may grant fewer scopes than were asked for; unknown ones are invalid_scope', async () => {
+test('the person may grant fewer scopes than were asked for; unknown ones, and other response types, are refused', async () => {
   const app = await startApp()
   const back = new URL(await app.provider.approve(app.authorizationUrl(), { user: 'alice', scopes: ['items:read'] }))
   expect((await app.exchange(back.searchParams.get('code')!)).body.scope).toBe('items:read')
   expect((await app.consent('alice', { scope: 'admin' })).get('error')).toBe('invalid_scope')
+  for (const response_type of ['token', 'code id_token', undefined]) {
+    expect((await app.consent('alice', { response_type })).get('error')).toBe('unsupported_response_type')
+  }
 })
 
 test('autoApprove answers the authorization request without a page', async () => {

@@ -29,6 +29,7 @@ export const genericSurface: Surface = {
   // Legal in a bearer token (RFC 6750 section 2.1), and each in need of an escape somewhere.
   tokenShape: { accessPrefix: 'at_', refreshPrefix: 'rt_', tokenTail: '~+/=' },
   isScopedByClient: false,
+  isResponseTypeOptional: false,
   tokenMembers: () => ({}),
   errorMembers: () => ({}),
   refuseApi: (_state, refusal) => json(statusOf(refusal), { error: refusal.kind, ...membersOf(refusal) }),

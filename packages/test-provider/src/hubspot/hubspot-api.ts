@@ -61,11 +61,12 @@ export function hubSpotRoutes(state: ProviderState): readonly Route[] {
         withRecord(call, type, record => json(200, recordShape(type, record, askedProperties(call.exchange)))),
       ),
       route('PATCH', `${at}/{id}`, [write], call => withRecord(call, type, record => updateRecord(call, type, record))),
-      route('DELETE', `${at}/{id}`, [write], call => {
-        const record = call.account.records.get(type)!.get(call.params.id!)
-        if (record !== undefined) record.isArchived = true
-        return empty(204)
-      }),
+      route('DELETE', `${at}/{id}`, [write], call => archiveRecord(call, type)),
+      route('POST', `${at}/batch/create`, [write], call => batchWrite(call, 201, one => createRecord(one, type))),
+      route('POST', `${at}/batch/update`, [write], call =>
+        batchWrite(call, 200, one => withRecord(one, type, record => updateRecord(one, type, record))),
+      ),
+      route('POST', `${at}/batch/archive`, [write], call => batchWrite(call, 204, one => archiveRecord(one, type))),
       route('GET', `/crm/v4/objects/${type}/{id}/associations/{to}`, [read], call =>
         withRecord(call, type, record => associations(call, record)),
       ),
@@ -73,11 +74,9 @@ export function hubSpotRoutes(state: ProviderState): readonly Route[] {
   })
   return [
     ...objects,
-    route('GET', '/crm/v3/owners', ['crm.objects.owners.read'], call => {
-      const email = call.exchange.query.get('email')
-      const owners = email === null || email === call.account.owner.email ? [ownerShape(call)] : []
-      return json(200, { results: owners })
-    }),
+    // The official client asks with the slash at the end.
+    route('GET', '/crm/v3/owners/', ['crm.objects.owners.read'], listOwners),
+    route('GET', '/crm/v3/owners', ['crm.objects.owners.read'], listOwners),
     route('GET', '/crm/v3/owners/{id}', ['crm.objects.owners.read'], call =>
       call.params.id === call.account.owner.id ? json(200, ownerShape(call)) : missing(),
     ),
@@ -119,48 +118,37 @@ function withRecord(call: Call, type: string, handle: (record: HubSpotRecord) =>
   return record === undefined || record.isArchived ? missing() : handle(record)
 }
 
-/** One page; `after` is the id of the first record of the next one. */
-function paged(
-  records: readonly HubSpotRecord[],
-  limit: number,
-  after: unknown,
-  link: (after: string) => string | undefined,
-): { readonly page: readonly HubSpotRecord[]; readonly paging: Record<string, unknown> } | Answer {
-  const cursor = after === undefined || after === null || after === '' || after === 0 ? undefined : String(after)
-  const start = cursor === undefined ? 0 : records.findIndex(record => record.id === cursor)
-  if (start < 0) return invalid(`after=${cursor} is not a cursor of this list`)
-  const next = records[start + limit]?.id
-  const address = next === undefined ? undefined : link(next)
-  const paging =
-    next === undefined ? {} : { paging: { next: { after: next, ...(address !== undefined && { link: address }) } } }
-  return { page: records.slice(start, start + limit), paging }
-}
-
 function listRecords(call: Call, type: string): Answer {
   const { query } = call.exchange
   const limit = Number(query.get('limit') ?? 10)
   if (!Number.isInteger(limit) || limit < 1 || limit > 100) return invalid('limit must be between 1 and 100')
   const records = alive(call, type, query.get('archived') === 'true')
-  const found = paged(records, limit, query.get('after'), after => {
-    return `${call.url}/crm/v3/objects/${type}?limit=${limit}&after=${after}`
-  })
-  if ('status' in found) return found
+  const after = query.get('after') ?? ''
+  const start = after === '' ? 0 : records.findIndex(record => record.id === after)
+  if (start < 0) return invalid(`after=${after} is not a cursor of this list`)
   const asked = askedProperties(call.exchange)
-  return json(200, { results: found.page.map(record => recordShape(type, record, asked)), ...found.paging })
+  const next = records[start + limit]?.id
+  const link = `${call.url}/crm/v3/objects/${type}?limit=${limit}&after=${next}`
+  return json(200, {
+    results: records.slice(start, start + limit).map(record => recordShape(type, record, asked)),
+    ...(next !== undefined && { paging: { next: { after: next, link } } }),
+  })
 }
 
 function search(call: Call, type: string): Answer {
   const { body } = call
   const limit = Number(body.limit ?? 10)
   if (!Number.isInteger(limit) || limit < 0 || limit > 200) return invalid('limit must be between 0 and 200')
+  // A search counts: its cursor is the number of records before the next page.
+  const start = Number(body.after ?? 0)
+  if (!Number.isInteger(start) || start < 0) return invalid('after must be the number of a record')
   const records = searchRecords(type, alive(call, type), body as SearchBody)
-  const found = paged(records, limit, body.after, () => undefined)
-  if ('status' in found) return found
   const asked = Array.isArray(body.properties) ? body.properties.map(String) : []
+  const next = start + limit
   return json(200, {
     total: records.length,
-    results: found.page.map(record => recordShape(type, record, asked)),
-    ...found.paging,
+    results: records.slice(start, next).map(record => recordShape(type, record, asked)),
+    ...(next < records.length && { paging: { next: { after: String(next) } } }),
   })
 }
 
@@ -173,6 +161,31 @@ function batchRead(call: Call, type: string): Answer {
     return record === undefined || record.isArchived ? [] : [recordShape(type, record, asked)]
   })
   return json(200, { status: 'COMPLETE', results, startedAt: now, completedAt: now })
+}
+
+/** Does one thing for each input of a batch; the first that is refused refuses the batch. */
+function batchWrite(call: Call, status: number, write: (one: Call) => Answer): Answer {
+  const { body, now } = call
+  if (!Array.isArray(body.inputs)) return invalid('inputs must be an array')
+  const results: unknown[] = []
+  for (const input of body.inputs as Record<string, unknown>[]) {
+    const answer = write({ ...call, body: input, params: { id: String(input.id) } })
+    if (answer.status >= 400) return answer
+    if (answer.body !== undefined) results.push(JSON.parse(String(answer.body)))
+  }
+  return status === 204 ? empty(204) : json(status, { status: 'COMPLETE', results, startedAt: now, completedAt: now })
+}
+
+function listOwners(call: Call): Answer {
+  const email = call.exchange.query.get('email')
+  const owners = email === null || email === call.account.owner.email ? [ownerShape(call)] : []
+  return json(200, { results: owners })
+}
+
+function archiveRecord(call: Call, type: string): Answer {
+  const record = call.account.records.get(type)!.get(call.params.id!)
+  if (record !== undefined) record.isArchived = true
+  return empty(204)
 }
 
 function createRecord(call: Call, type: string): Answer {

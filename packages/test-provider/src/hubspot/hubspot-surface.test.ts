@@ -20,7 +20,7 @@ async function ask(app: AppAtProvider, token: string, method: string, path: stri
 
 test('HubSpot takes the secret in the form and answers half an hour, without scope, static on refresh', async () => {
   const app = await start()
-  const answer = await app.connect('bob')
+  const answer = await app.connect('bob', { response_type: undefined })
   expect(answer.status).toBe(200)
   expect(answer.body).toMatchObject({ token_type: 'bearer', expires_in: 1800, hub_id: expect.any(Number) })
   expect(answer.body).not.toHaveProperty('scope')
@@ -104,11 +104,12 @@ test('search filters by groups, sorts and counts; an unknown operator is refused
     properties: ['amount'],
     limit: 2,
   })
-  expect(deals.body).toMatchObject({ total: 3, paging: { next: { after: expect.any(String) } } })
+  expect(deals.body).toMatchObject({ total: 3, paging: { next: { after: '2' } } })
   expect(deals.body.results.map((deal: { properties: { amount: string } }) => deal.properties.amount)).toEqual([
     '30000',
     '12000',
   ])
+  expect((await search('deals', { after: '2', limit: 2 })).body.results).toHaveLength(1)
   const since = String(Date.now() - 3.5 * 86_400_000)
   const recent = { filters: [{ propertyName: 'hs_lastmodifieddate', operator: 'GTE', value: since }] }
   expect((await search('tasks', { filterGroups: [recent] })).body.total).toBe(3)
@@ -137,6 +138,14 @@ test('records are created, read, changed, associated and archived', async () => 
     inputs: [{ id: made.body.id }, { id: '1' }],
   })
   expect(batch.body).toMatchObject({ status: 'COMPLETE', results: [{ id: made.body.id }] })
+  const inputs = [{ id: made.body.id, properties: { firstname: 'Newest' } }]
+  const changed = await ask(app, token, 'POST', '/crm/v3/objects/contacts/batch/update', { inputs })
+  expect(changed.body.results[0].properties.firstname).toBe('Newest')
+  const two = { inputs: [{ properties: { email: 'a@example.com' } }, { properties: { email: 'b@example.com' } }] }
+  const both = await ask(app, token, 'POST', '/crm/v3/objects/contacts/batch/create', two)
+  expect([both.status, both.body.results.length]).toEqual([201, 2])
+  const gone = { inputs: [{ id: both.body.results[0].id }] }
+  expect((await ask(app, token, 'POST', '/crm/v3/objects/contacts/batch/archive', gone)).status).toBe(204)
   expect((await ask(app, token, 'DELETE', path)).status).toBe(204)
   expect((await ask(app, token, 'GET', path)).status).toBe(404)
   const [deal] = (await ask(app, token, 'GET', '/crm/v3/objects/deals')).body.results

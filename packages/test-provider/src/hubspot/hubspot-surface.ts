@@ -27,6 +27,7 @@ export const hubSpotSurface: Surface = {
   },
   tokenShape: { accessPrefix: 'CP', refreshPrefix: 'na1-', tokenTail: '' },
   isScopedByClient: false,
+  isResponseTypeOptional: true,
   tokenMembers(state, family) {
     const account = accountOf(state, family.userId ?? '')
     return {

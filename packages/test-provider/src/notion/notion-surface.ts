@@ -37,6 +37,7 @@ export const notionSurface: Surface = {
   },
   tokenShape: { accessPrefix: 'ntn_', refreshPrefix: 'nrt_', tokenTail: '' },
   isScopedByClient: true,
+  isResponseTypeOptional: false,
   tokenMembers(state, family) {
     const workspace = workspaceOf(state, family.userId ?? '')
     if (workspace === undefined) return {}

@@ -22,7 +22,8 @@ export function authorize(state: ProviderState, exchange: Exchange): Answer {
   const back = (error: string, detail: string) =>
     respond(state, redirectUri, requestState ?? undefined, { error, error_description: detail })
 
-  if (query.get('response_type') !== 'code') {
+  const responseType = query.get('response_type') ?? (state.surface.isResponseTypeOptional ? 'code' : undefined)
+  if (responseType !== 'code') {
     return back('unsupported_response_type', 'only response_type=code is offered')
   }
   if ((query.get('response_mode') ?? 'query') !== 'query') {

@@ -42,6 +42,8 @@ export interface Surface {
   readonly tokenShape: { readonly accessPrefix: string; readonly refreshPrefix: string; readonly tokenTail: string }
   /** The person picks what is shared and the scope parameter is not looked at: everything the client has is granted. */
   readonly isScopedByClient: boolean
+  /** The vendor's own client leaves `response_type` out. */
+  readonly isResponseTypeOptional: boolean
   /** Members of a token answer beside the standard ones. */
   tokenMembers(state: ProviderState, family: Family): Readonly<Record<string, unknown>>
   /** Members of an error answer beside `error` and `error_description`. */
