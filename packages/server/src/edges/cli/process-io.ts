@@ -2,10 +2,20 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import type { CliIo } from './cli-io.ts'
 
-/** The real process. The first Ctrl-C asks the command to stop; a second one ends the process. */
+/**
+ * The real process. Only a command that asks for `signal` or waits takes Ctrl-C into its own hands, once; for all others,
+ * and the second time, it ends the process.
+ */
 export function processIo(): CliIo {
-  const stop = new AbortController()
-  process.once('SIGINT', () => stop.abort())
+  let stop: AbortController | undefined
+  const stopSignal = () => {
+    if (stop === undefined) {
+      const controller = new AbortController()
+      process.once('SIGINT', () => controller.abort())
+      stop = controller
+    }
+    return stop.signal
+  }
   // A reader that goes away (`| head`) is no fault of ours.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
@@ -18,9 +28,11 @@ export function processIo(): CliIo {
     env: process.env,
     now: Date.now,
     wait: async milliseconds => {
-      await setTimeout(milliseconds, undefined, { signal: stop.signal }).catch(() => undefined)
+      await setTimeout(milliseconds, undefined, { signal: stopSignal() }).catch(() => undefined)
     },
-    signal: stop.signal,
+    get signal() {
+      return stopSignal()
+    },
     fetch: (input, init) => fetch(input, init),
     readFile: path => readFile(path),
   }

@@ -44,8 +44,6 @@ export async function runCli(argv: readonly string[], io: CliIo, local: LocalCom
       },
     })
   } catch (error) {
-    // Ctrl-C in the middle of a call is the person's own wish.
-    if (io.signal.aborted) return 0
     return failed(error, io, options.isOn('json'))
   } finally {
     await client?.close()

@@ -31,6 +31,7 @@ export async function* followEvents(
     try {
       for await (const event of vault.audit.events({ ...filters, since })) if (!seen.has(event.id)) fresh.push(event)
     } catch (error) {
+      if (io.signal.aborted) return
       if (ValetkeyError.is(error) && (error.status === 0 || error.status >= 500)) continue
       throw error
     }
