@@ -140,6 +140,7 @@ describe('a token answer in the dialects of the quirk list becomes one form (row
       body: '{"access_token":"at-1","token_type":"bearer","__proto__":{"scope":"admin"},"constructor":{"prototype":{"x":1}}}',
     })
     expect(answer.kind === 'answer' && answer.json.scope).toBeUndefined()
+    expect(answer.kind === 'answer' && Object.keys(answer.json)).toEqual(['constructor', 'access_token', 'token_type'])
     expect(({} as Record<string, unknown>).x).toBeUndefined()
   })
 })
