@@ -1,3 +1,4 @@
+import type { AuditEvent } from '@valetkey/contract/events'
 import type { Caller } from '../../core/caller.ts'
 import { Failure, notFound } from '../../core/failure.ts'
 import type { Grant } from '../../core/grant.ts'
@@ -24,31 +25,44 @@ export async function endTask(
     const before = await parts.store.asTenant(caller.tenant, rows => read(rows, caller, id, now))
     if (before.tasks.length === 0) return before.task
     const grants = await endedForms(parts, before.grants, 'task_ended')
-    const isDone = await parts.store.change(caller.tenant, async rows => {
-      const current = await read(rows, caller, id, now)
-      if (current.tasks.some(task => !before.tasks.some(other => other.id === task.id))) return false
-      if (!(await storeEnded(parts, rows, caller, grants, current.grants))) return false
-      for (const task of current.tasks) {
-        await rows.tasks.end(task.id, now)
-        await rows.audit.append([
-          eventOf(parts, caller, {
-            type: 'task.ended',
-            outcome: 'ok',
-            agent: task.agent,
-            user: task.user,
-            task: task.id,
-            facts: { reason: task.id === id ? 'by_hand' : 'its_task_ended' },
-          }),
-        ])
-      }
-      return true
-    })
+    const isDone = await parts.store
+      .change(caller.tenant, async rows => {
+        // First of all, because the log's stream is locked by it: who starts a task within this one takes the same lock
+        // before it looks whether this one lives, so that neither can miss the other.
+        await rows.audit.append([endedEvent(parts, caller, before.task, 'by_hand')])
+        const current = await read(rows, caller, id, now)
+        const isKnown = (task: Task) => before.tasks.some(other => other.id === task.id)
+        if (current.tasks.length === 0 || !current.tasks.every(isKnown)) throw new Moved()
+        if (!(await storeEnded(parts, rows, caller, grants, current.grants))) throw new Moved()
+        for (const task of current.tasks) {
+          await rows.tasks.end(task.id, now)
+          if (task.id !== id) await rows.audit.append([endedEvent(parts, caller, task, 'its_task_ended')])
+        }
+        return true
+      })
+      .catch(thrown => {
+        if (thrown instanceof Moved) return false
+        throw thrown
+      })
     if (!isDone) continue
     for (const task of before.tasks) parts.revocations.tell({ kind: 'task', tenant: caller.tenant, id: task.id })
     tellGrants(parts, grants)
     return { ...before.task, endedAt: now }
   }
   throw new Failure('conflict', 'Tasks or grants are being added to this task at the same time. Try again.')
+}
+
+/** What was read before the transaction is not what is there within it: nothing is stored, and it is read again. */
+class Moved extends Error {}
+
+function endedEvent(
+  parts: Pick<Parts, 'now' | 'random'>,
+  caller: Caller,
+  task: Task,
+  reason: 'by_hand' | 'its_task_ended',
+): AuditEvent {
+  const { agent, user, id } = task
+  return eventOf(parts, caller, { type: 'task.ended', outcome: 'ok', agent, user, task: id, facts: { reason } })
 }
 
 /** The task, what ends with it and the grants bound to any of these; no tasks when it has ended already. */
@@ -68,6 +82,9 @@ function mayEnd(caller: Caller, task: Task): boolean {
   return caller.task === task.id || (caller.task !== undefined && task.createdBy === caller.agent)
 }
 
+// Nodes' clocks differ a little, and one too many is better than one that lives on.
+const clockSkewMs = 60_000
+
 async function startedWithin(rows: TenantRows, task: Task, now: number): Promise<Task[]> {
   const found: Task[] = []
   let cursor: string | undefined
@@ -79,7 +96,7 @@ async function startedWithin(rows: TenantRows, task: Task, now: number): Promise
       ...(cursor !== undefined && { cursor }),
     })
     for (const other of page.rows) {
-      const isWithin = other.createdBy === task.agent && other.createdAt >= task.createdAt
+      const isWithin = other.createdBy === task.agent && other.createdAt >= task.createdAt - clockSkewMs
       if (isWithin && other.id !== task.id && isTaskLive(other, now)) found.push(other)
     }
     cursor = page.nextCursor

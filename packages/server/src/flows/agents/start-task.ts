@@ -52,8 +52,6 @@ export async function startTask(
   // The issuer's first key is made in a transaction of its own.
   await parts.signers.of(caller.tenant)
   return parts.store.change(caller.tenant, async rows => {
-    if (!(await isUnchanged(rows, agent))) throw unknownAgent()
-    if (caller.kind === 'agent') await withinOwnTask(caller, rows, input, now)
     const task: Task = {
       id: makeId('tsk', now, parts.random(10)),
       tenant: caller.tenant,
@@ -64,7 +62,7 @@ export async function startTask(
       createdAt: now,
       expiresAt: input.expiresAt,
     }
-    await rows.tasks.insert(task)
+    // Before the looks: see `endTask`.
     await rows.audit.append([
       eventOf(parts, caller, {
         type: 'task.created',
@@ -72,12 +70,12 @@ export async function startTask(
         agent: task.agent,
         user: task.user,
         task: task.id,
-        facts: {
-          expires_at: new Date(task.expiresAt).toISOString(),
-          ...(caller.kind === 'agent' && caller.task !== undefined && { within: caller.task }),
-        },
+        facts: { expires_at: new Date(task.expiresAt).toISOString() },
       }),
     ])
+    if (!(await isUnchanged(rows, agent))) throw unknownAgent()
+    if (caller.kind === 'agent') await withinOwnTask(caller, rows, input, now)
+    await rows.tasks.insert(task)
     return { task, token: await issueTaskToken(parts, rows, caller, agent, task) }
   })
 }

@@ -155,6 +155,17 @@ describe('the authentication of a client', () => {
     expect(failures.map(event => event.facts?.failures)).toEqual([20, 1])
   })
 
+  test('counts every spelling of a client id as that client', async () => {
+    const victim = await world.client({})
+    const escape = (at: number) =>
+      victim.id.slice(0, at) + `%${victim.id.charCodeAt(at).toString(16)}` + victim.id.slice(at + 1)
+    const statuses: number[] = []
+    for (let at = 0; at < 25; at++)
+      statuses.push((await world.post(grant, basic({ id: escape(at), secret: 'guess' }))).status)
+    expect(statuses.filter(status => status === 401)).toHaveLength(20)
+    expect(statuses.slice(20)).toEqual([429, 429, 429, 429, 429])
+  })
+
   test('ends with the client: a deleted one gets no token', async () => {
     const short = await world.client({})
     await world.token(short)

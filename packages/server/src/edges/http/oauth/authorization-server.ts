@@ -49,6 +49,8 @@ export function createAuthorizationServer(parts: OAuthParts): AuthorizationServe
   }
 
   async function token(request: IncomingMessage, response: ServerResponse, arrival: OAuthArrival): Promise<void> {
+    // The server leaves this to whoever takes the body.
+    if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue()
     // A body that trickles in would hold its connection for ever: this server has no time limit for requests of its own.
     const patience = setTimeout(() => request.destroy(), longestReadMs)
     const read = await readTokenRequest(request, authorizationOf(request.rawHeaders)).finally(() =>

@@ -64,9 +64,18 @@ function claimedClient(authorization: string | undefined, parameters: URLSearchP
   const [, basic] = /^basic +([A-Za-z0-9+/=]+)$/i.exec(authorization ?? '') ?? []
   const claimed =
     basic !== undefined
-      ? Buffer.from(basic, 'base64').toString('latin1').split(':')[0]
+      ? decoded(Buffer.from(basic, 'base64').toString('latin1').split(':')[0]!)
       : (subjectOf(parameters.get('client_assertion')) ?? parameters.get('client_id'))
   return (claimed ?? '').slice(0, 64)
+}
+
+/** As the library reads it (RFC 6749 section 2.3.1), so that no spelling of an id is counted apart from the others. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', '%20'))
+  } catch {
+    return text
+  }
 }
 
 function subjectOf(assertion: string | null): string | undefined {
