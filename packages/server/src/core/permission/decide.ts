@@ -323,10 +323,6 @@ function reasonsOfState(connection: Connection, provider: ResolvedProvider): Rea
     case 'revoked':
       break
   }
-  if (provider.missing.length > 0) {
-    const fix = `Ask the operator to set ${provider.missing.join(', ')} of the integration.`
-    reasons.push(reason('conflict', 'The integration is incomplete.', fix))
-  }
   return reasons
 }
 

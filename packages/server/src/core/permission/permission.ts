@@ -56,7 +56,7 @@ export function checkPermission(
   entryOf: (provider: string) => ProviderEntry | undefined,
 ): string | undefined {
   const parts = text.split(':')
-  if (parts.length !== 1 && parts.length !== 3) {
+  if (parts.length === 1 ? !text.includes('.') : parts.length !== 3) {
     return `"${text}" is no permission. Write provider:resource_type:action, or the id of one operation.`
   }
   const provider = parts.length === 1 ? text.split('.', 1)[0]! : parts[0]!

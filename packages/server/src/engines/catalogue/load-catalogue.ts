@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { lintEntry } from '../../core/catalogue/lint-entry.ts'
 import { compileOperations, type OperationTable } from '../../core/catalogue/match-operation.ts'
 import type { Operation, ProviderEntry } from '../../core/catalogue/provider.ts'
@@ -29,8 +30,11 @@ export class CatalogueFault extends Error {
 
 const notEntries = ['schema.json']
 
-/** Reads and checks every entry of a folder, one provider a file. All faults are reported at once. */
-export function loadCatalogue(folder: string): Catalogue {
+/**
+ * Reads and checks every entry of a folder, one provider a file. All faults are reported at once. Without a folder: the
+ * one inside the installed package, else the repository's.
+ */
+export function loadCatalogue(folder: string = ownFolder()): Catalogue {
   const faults: string[] = []
   const entries: ProviderEntry[] = []
   for (const file of filesOf(folder)) {
@@ -44,6 +48,13 @@ export function loadCatalogue(folder: string): Catalogue {
   }
   if (faults.length > 0) throw new CatalogueFault(folder, faults)
   return catalogueOf(entries)
+}
+
+function ownFolder(): string {
+  const [installed, repository] = ['../../../catalogue', '../../../../../catalogue'].map(path =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  ) as [string, string]
+  return existsSync(installed) ? installed : repository
 }
 
 function filesOf(folder: string): string[] {
