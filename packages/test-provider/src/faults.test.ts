@@ -126,3 +126,14 @@ test('a fault that means nothing is refused', async () => {
     expect(() => provider.script(fault as Fault)).toThrow(TypeError)
   }
 })
+
+test('the log keeps the newest requests up to its limit, and can be cleared', async () => {
+  const app = await startApp({ recordLimit: 10 })
+  for (let round = 1; round <= 15; round += 1) await fetch(`${app.provider.url}/round/${round}`)
+  const { requests } = app.provider
+  expect(requests.length).toBeLessThanOrEqual(10)
+  expect(requests.at(-1)).toMatchObject({ path: '/round/15', status: 404 })
+  expect(requests.to(/round/)).toHaveLength(requests.length)
+  requests.clear()
+  expect(requests).toHaveLength(0)
+})

@@ -84,6 +84,8 @@ export interface TestProviderOptions {
   readonly autoApprove?: string
   /** Default RS256. */
   readonly signingAlgorithm?: 'RS256' | 'ES256'
+  /** So many requests are kept in `requests`; beyond it the oldest tenth is forgotten. Default 100,000. */
+  readonly recordLimit?: number
   /** The outside time in milliseconds; default `Date.now`. */
   readonly now?: () => number
 }
@@ -104,6 +106,7 @@ export function settleClient(given: ClientOptions, defaultMethod: ClientAuthMeth
   const authMethod = given.authMethod ?? (given.jwks !== undefined ? 'private_key_jwt' : defaultMethod)
   const needsSecret = authMethod === 'client_secret_basic' || authMethod === 'client_secret_post'
   const fault = (detail: string) => new TypeError(`client "${given.id}": ${detail}`)
+  if (!authMethods.includes(authMethod)) throw fault(`authMethod must be one of ${authMethods.join(', ')}`)
   if (given.id === '') throw fault('the id may not be empty')
   if (needsSecret && !given.secret) throw fault(`${authMethod} needs a secret`)
   if (authMethod === 'private_key_jwt' && given.jwks === undefined) throw fault('private_key_jwt needs jwks')
@@ -126,8 +129,26 @@ export function settleClient(given: ClientOptions, defaultMethod: ClientAuthMeth
   }
 }
 
+const rules = {
+  pkce: ['required', 'optional', 'ignored', 'forbidden'],
+  rotation: ['rotating', 'static', 'none'],
+  signingAlgorithm: ['RS256', 'ES256'],
+} as const
+const authMethods: readonly ClientAuthMethod[] = [
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+  'none',
+]
+
 /** Refuses settings that mean nothing. */
 export function judgeOptions(options: TestProviderOptions): void {
+  for (const [name, allowed] of Object.entries(rules)) {
+    const value = options[name as keyof typeof rules]
+    if (value !== undefined && !(allowed as readonly string[]).includes(value)) {
+      throw new TypeError(`${name} must be one of ${allowed.join(', ')}, got "${value}"`)
+    }
+  }
   if (options.pathPrefix !== undefined && !/^(\/[A-Za-z0-9._~-]+)*$/.test(options.pathPrefix)) {
     throw new TypeError('pathPrefix must look like "/name" or "/name/name", without a slash at its end')
   }
@@ -140,5 +161,8 @@ export function judgeOptions(options: TestProviderOptions): void {
   for (const name of ['accessTokenSeconds', 'refreshTokenSeconds', 'codeSeconds', 'rotationOverlapSeconds'] as const) {
     const value = options[name]
     if (value !== undefined && !(value >= 0)) throw new TypeError(`${name} must be a number of seconds, got ${value}`)
+  }
+  if (options.recordLimit !== undefined && !(options.recordLimit >= 1)) {
+    throw new TypeError('recordLimit must be at least 1')
   }
 }

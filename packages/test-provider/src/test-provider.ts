@@ -122,6 +122,21 @@ export async function startTestProvider(options: TestProviderOptions = {}): Prom
   const shared = options.on === undefined ? undefined : listeners.get(options.on)
   if (options.on !== undefined && shared === undefined) throw new TypeError('`on` must be a running test provider')
   const listener = shared ?? (await listen(options.port ?? 0))
+  try {
+    return mountProvider(options, surface, chosenQuirks, listener, shared === undefined)
+  } catch (error) {
+    if (shared === undefined) await listener.close()
+    throw error
+  }
+}
+
+function mountProvider(
+  options: TestProviderOptions,
+  surface: Surface,
+  chosenQuirks: ReadonlySet<QuirkName>,
+  listener: Listener,
+  ownsListener: boolean,
+): TestProvider {
   const prefix = options.pathPrefix ?? ''
   const state = createState(options, surface, `${listener.origin}${prefix}`)
   const setQuirks = (names: Iterable<QuirkName>) => {
@@ -131,7 +146,7 @@ export async function startTestProvider(options: TestProviderOptions = {}): Prom
   }
   setQuirks(chosenQuirks)
 
-  const log = createRequestLog()
+  const log = createRequestLog(options.recordLimit ?? 100_000)
   const faults = createFaultScript()
   const closing = new AbortController()
   const parts = {
@@ -151,7 +166,7 @@ export async function startTestProvider(options: TestProviderOptions = {}): Prom
     closing.abort()
     faults.clear()
     unmount()
-    if (shared === undefined) await listener.close()
+    if (ownsListener) await listener.close()
   })
   listeners.set(provider, listener)
   return provider

@@ -40,12 +40,14 @@ export interface RequestLog extends Array<RecordedRequest> {
    * method only those.
    */
   to(where: string | RegExp, method?: string): RecordedRequest[]
+  /** Adds a request; the oldest tenth goes when the limit is passed. */
+  record(request: RecordedRequest): void
   /** Forgets what was recorded so far. */
   clear(): void
 }
 
-/** An empty log. */
-export function createRequestLog(): RequestLog {
+/** An empty log that keeps at most so many requests. */
+export function createRequestLog(limit: number): RequestLog {
   const log: RecordedRequest[] = []
   const matches = (request: RecordedRequest, where: string | RegExp) => {
     if (where instanceof RegExp) return where.test(request.path)
@@ -57,6 +59,11 @@ export function createRequestLog(): RequestLog {
       value: (where: string | RegExp, method?: string) =>
         log.filter(request => matches(request, where) && (method === undefined || request.method === method)),
     },
-    clear: { value: () => log.splice(0) },
+    record: {
+      value: (request: RecordedRequest) => {
+        if (log.push(request) > limit) log.splice(0, Math.ceil(limit / 10))
+      },
+    },
+    clear: { value: () => void log.splice(0) },
   }) as RequestLog
 }

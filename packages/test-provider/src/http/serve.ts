@@ -52,7 +52,7 @@ export async function serve(
     wasAborted: false,
     finished: finished.promise,
   }
-  parts.log.push(record)
+  parts.log.record(record)
   response.once('close', () => {
     record.wasAborted = !response.writableFinished && record.fault === undefined
     gone.abort()
