@@ -1,0 +1,29 @@
+/** Headers that belong to one connection and end there (RFC 9110 section 7.6.1), beside those that `Connection` names. */
+const connectionHeaders = new Set([
+  'connection',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Whether a header (lower case) belongs to the connection. */
+export function isConnectionHeader(name: string): boolean {
+  return connectionHeaders.has(name)
+}
+
+/** The names, in lower case, that the `Connection` headers of a flat list give. */
+export function connectionNames(rawHeaders: readonly string[]): ReadonlySet<string> {
+  const names = new Set<string>()
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]!.toLowerCase() !== 'connection') continue
+    for (const token of rawHeaders[i + 1]!.split(',')) names.add(token.trim().toLowerCase())
+  }
+  return names
+}
