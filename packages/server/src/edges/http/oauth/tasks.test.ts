@@ -1,5 +1,6 @@
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type DatabaseKind, databases } from '../../../../../../test/databases.ts'
 import type { Caller } from '../../../core/caller.ts'
 import type { Grant } from '../../../core/grant.ts'
 import { makeId, type TaskId, type UserId } from '../../../core/ids.ts'
@@ -19,16 +20,15 @@ let caller: (token: string) => Promise<Caller>
 
 const hour = 3_600_000
 
-beforeAll(async () => {
-  world = await openWorld()
+async function begin(open: DatabaseKind['open']): Promise<void> {
+  world = await openWorld(open)
   const authenticate = createAuthenticate(world.parts)
   caller = token => authenticate({ id: world.tenant }, { authorization: [`Bearer ${token}`], requestId: 'req_test' })
   app = await caller(await world.token(await world.client({ kind: 'app', name: 'back end', scopes: ['tasks:write'] })))
   agent = await world.client({})
   alice = await world.user('alice')
   await world.user('bob')
-})
-afterAll(() => world.close())
+}
 
 const input = (change: Partial<TaskInput> = {}): TaskInput => ({
   agent: agent.id,
@@ -46,7 +46,10 @@ const refusal = (promise: Promise<unknown>) =>
     ({ code, more }) => [code, more?.errors?.[0]?.pointer],
   )
 
-describe('a task', () => {
+describe.each(databases())('a task on $name', ({ open }) => {
+  beforeAll(() => begin(open))
+  afterAll(() => world.close())
+
   test('gives the token for one agent, one user and that task (rows 27, 54)', async () => {
     const started = await start()
     const claims = decodeJwt(jwtOf(started))
@@ -170,6 +173,21 @@ describe('a task', () => {
     await endTask(world.parts, app, started.task.id)
     await expect(asTask(within)).rejects.toMatchObject({ code: 'unauthorized' })
     expect(await asTask(parallel)).toMatchObject({ task: parallel.task.id })
+  })
+
+  test('that ends while its agent starts others within it leaves none of them alive (P4)', async () => {
+    for (let round = 0; round < 10; round++) {
+      const started = await start()
+      const own = await asTask(started)
+      const { expiresAt } = started.task
+      const attempts = Array.from({ length: 3 }, () => start({ expiresAt }, own).catch(() => undefined))
+      const end = endTask(world.parts, app, started.task.id).catch(() => endTask(world.parts, app, started.task.id))
+      for (const within of await Promise.all(attempts)) {
+        await end
+        if (within !== undefined) await expect(asTask(within)).rejects.toMatchObject({ code: 'unauthorized' })
+      }
+      await end
+    }
   })
 
   test('is ended by its agent, or by an app or operator; it does not exist for other agents and users', async () => {

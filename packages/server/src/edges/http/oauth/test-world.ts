@@ -1,15 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { AuditEvent } from '@valetkey/contract/events'
+import { type DatabaseKind, databases, type TestDatabase } from '../../../../../../test/databases.ts'
 import type { Caller } from '../../../core/caller.ts'
 import { Failure } from '../../../core/failure.ts'
 import { makeId, type TenantId } from '../../../core/ids.ts'
 import { createRevocations } from '../../../core/revocations.ts'
-import { openSqlite } from '../../../engines/store/sqlite-store.ts'
 import { rootKeyFromBytes } from '../../../engines/vault/root-key.ts'
 import { openVault } from '../../../engines/vault/vault.ts'
 import type { ClientInput } from '../../../flows/agents/check-client-input.ts'
@@ -27,7 +24,7 @@ export interface World {
   readonly parts: Parts
   readonly tenant: TenantId
   readonly url: string
-  readonly folder: string
+  readonly database: TestDatabase
   readonly operator: Caller
   readonly operatorSecret: string
   readonly logged: string[]
@@ -55,13 +52,13 @@ export const basic = (client: { readonly id: string; readonly secret: string }) 
   authorization: `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString('base64')}`,
 })
 
-export async function openWorld(): Promise<World> {
-  const folder = await mkdtemp(join(tmpdir(), 'valetkey-oauth-'))
+export async function openWorld(open: DatabaseKind['open'] = databases()[0]!.open): Promise<World> {
+  const database = await open()
+  const { store } = database
   let skipped = 0
   const now = () => Date.now() + skipped
   const random = (size: number) => randomBytes(size)
   const logged: string[] = []
-  const store = await openSqlite({ kind: 'sqlite', folder, nodeId: 'one' }, { random, now })
   const vault = await openVault({
     rootKey: rootKeyFromBytes(randomBytes(32)),
     loadTenantKeys: id => store.asTenant(id, rows => rows.keys.tenantKeys()),
@@ -99,7 +96,7 @@ export async function openWorld(): Promise<World> {
     parts,
     tenant,
     url,
-    folder,
+    database,
     operator,
     operatorSecret: made.secret.reveal(),
     logged,
@@ -132,8 +129,7 @@ export async function openWorld(): Promise<World> {
     async close() {
       server.closeAllConnections()
       await new Promise(resolve => server.close(resolve))
-      await store.close()
-      await rm(folder, { recursive: true })
+      await database.close()
     },
   }
   return world
