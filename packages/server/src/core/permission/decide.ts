@@ -2,7 +2,7 @@ import type { ErrorCode, Reason } from '@valetkey/contract/errors'
 import type { Action } from '@valetkey/contract/events'
 import type { AgentCaller } from '../caller.ts'
 import { lookAlike, match, type OperationMatch, type OperationTable } from '../catalogue/match-operation.ts'
-import { compilePattern, foldPath, matchPattern, type PathPattern } from '../catalogue/pattern.ts'
+import { checkPattern, compilePattern, foldPath, matchPattern, type PathPattern } from '../catalogue/pattern.ts'
 import type { Operation } from '../catalogue/provider.ts'
 import type { ResolvedOrigin, ResolvedProvider } from '../catalogue/resolved-provider.ts'
 import type { Connection } from '../connection.ts'
@@ -200,16 +200,21 @@ function opens(rule: PathRule, question: Question, host: string): boolean {
   if (placeOf(provider, rule.host)?.host !== host) return false
   const isMethod = rule.methods.includes(method) || (method === 'HEAD' && rule.methods.includes('GET'))
   if (!isMethod) return false
-  const pattern = patternOf(rule.pattern)
+  const pattern = patternOf(rule)
   return pattern !== undefined && matchPattern(pattern, path)
 }
 
-function patternOf(text: string): PathPattern | undefined {
-  try {
-    return compilePattern(text)
-  } catch {
-    return undefined
-  }
+// Rules come with their grants, which are held for many calls.
+const patterns = new WeakMap<PathRule, PathPattern>()
+
+/** Undefined when malformed: such a rule opens nothing. */
+function patternOf(rule: PathRule): PathPattern | undefined {
+  const known = patterns.get(rule)
+  if (known !== undefined) return known
+  if (checkPattern(rule.pattern) !== undefined) return undefined
+  const pattern = compilePattern(rule.pattern)
+  patterns.set(rule, pattern)
+  return pattern
 }
 
 function endedOf(
@@ -233,17 +238,18 @@ function endTime(grant: Grant): number {
 function refusalOf(question: Question, place: ResolvedOrigin): Reason | undefined {
   const { provider, path } = question
   const folded = foldPath(path)
-  if (provider.oauthEndpoints.some(url => isEndpoint(url, folded))) {
+  const { endpoints, batches } = closedOf(provider)
+  if (endpoints.some(endpoint => isEndpoint(endpoint, folded))) {
     return reason(
       'operation_not_permitted',
       'OAuth endpoints of the provider are not proxied.',
       'Leave tokens to Valetkey: it obtains, renews and revokes them itself.',
     )
   }
-  if ((provider.entry.api.batch ?? []).some(text => isBatch(text, folded))) {
+  if (batches.some(pattern => matchPattern(pattern, folded))) {
     return reason('operation_not_permitted', 'Batch endpoints take several calls in one.', 'Send the calls singly.')
   }
-  if (!isUnder(place.pathPrefixes, path)) {
+  if (!isUnder(place.pathPrefixes, path, folded)) {
     return reason(
       'operation_not_permitted',
       `This path is not one of ${provider.entry.name} on ${place.host}.`,
@@ -253,26 +259,41 @@ function refusalOf(question: Question, place: ResolvedOrigin): Reason | undefine
   return undefined
 }
 
-/** On any host and in any spelling: a mapped origin may serve them all. */
-function isEndpoint(url: string, folded: string): boolean {
-  const raw = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0]!
-  const fixed = raw.split('/{', 1)[0]!
-  const endpoint = foldPath(fixed)
-  if (endpoint === '/') return folded === '/'
-  return folded === endpoint || folded.startsWith(`${endpoint}/`)
+interface Closed {
+  /** Folded paths of OAuth endpoints, up to their first parameter. */
+  readonly endpoints: readonly string[]
+  readonly batches: readonly PathPattern[]
 }
 
-function isBatch(text: string, folded: string): boolean {
-  const pattern = patternOf(text.toLowerCase())
-  return pattern !== undefined && matchPattern(pattern, folded)
+// Read once per provider, because every call asks.
+const closed = new WeakMap<ResolvedProvider, Closed>()
+
+function closedOf(provider: ResolvedProvider): Closed {
+  const known = closed.get(provider)
+  if (known !== undefined) return known
+  const endpoints = new Set(
+    provider.oauthEndpoints.map(url => {
+      const path = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0]!
+      return foldPath(path.split('/{', 1)[0]!)
+    }),
+  )
+  const batches = (provider.entry.api.batch ?? []).map(text => compilePattern(text.toLowerCase()))
+  const read = { endpoints: [...endpoints], batches }
+  closed.set(provider, read)
+  return read
+}
+
+/** On any host and in any spelling, and with what hangs below it: a mapped origin may serve them all. */
+function isEndpoint(endpoint: string, folded: string): boolean {
+  if (!folded.startsWith(endpoint)) return false
+  return folded.length === endpoint.length || (endpoint !== '/' && folded[endpoint.length] === '/')
 }
 
 /** Both as it stands and as a careless server would read it. */
-function isUnder(prefixes: readonly string[], path: string): boolean {
-  const folded = foldPath(path)
+function isUnder(prefixes: readonly string[], path: string, folded: string): boolean {
   return prefixes.some(prefix => {
     if (prefix === '/') return true
-    const bare = foldPath(prefix)
+    const bare = prefix.toLowerCase()
     return (path === prefix || path.startsWith(`${prefix}/`)) && (folded === bare || folded.startsWith(`${bare}/`))
   })
 }

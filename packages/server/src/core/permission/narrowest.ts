@@ -19,8 +19,25 @@ interface Measured {
   readonly breadth: number
 }
 
+// Counted once for a grant and table, because every call with several grants asks.
+const breadths = new WeakMap<OperationTable, WeakMap<Grant, number>>()
+
 /** How many catalogued operations the permissions of a grant cover. */
-export function breadthOf(grant: Grant, table: OperationTable): number {
+function breadthOf(grant: Grant, table: OperationTable): number {
+  let ofTable = breadths.get(table)
+  if (ofTable === undefined) {
+    ofTable = new WeakMap()
+    breadths.set(table, ofTable)
+  }
+  let count = ofTable.get(grant)
+  if (count === undefined) {
+    count = countOf(grant, table)
+    ofTable.set(grant, count)
+  }
+  return count
+}
+
+function countOf(grant: Grant, table: OperationTable): number {
   let count = 0
   for (const operation of table.operations.values()) {
     if (grant.permissions.some(permission => covers(permission, operation))) count++
