@@ -62,7 +62,7 @@ export function resourcesOf(parts: ApiParts) {
   return {
     /** What we know of services. */
     providers: {
-      list: () => list<ProviderSummary>('/v1/providers'),
+      list: (filters?: { readonly q?: string }) => list<ProviderSummary>('/v1/providers', filters),
       get: async (id: string) => get<Provider>(`/v1/providers/${segment(id)}`),
     },
     /** OAuth clients of the tenant at providers. */
@@ -73,13 +73,12 @@ export function resourcesOf(parts: ApiParts) {
       /** A change of overrides or parameters needs `client_secret` again and asks owners to reconnect. */
       update: async (id: string, body: IntegrationUpdate) =>
         change<Integration>(`/v1/integrations/${segment(id)}`, body),
-      delete: async (id: string) => remove<Integration>(`/v1/integrations/${segment(id)}`),
     },
     /** Resource owners, known by the tenant's own ids. */
     users: {
       /** Makes the user, or answers the known one of that `external_id`. */
       create: (body: UserBody) => create<User>('/v1/users', body),
-      list: (filters?: { readonly user_external_id?: string }) => list<User>('/v1/users', filters),
+      list: (filters?: { readonly external_id?: string }) => list<User>('/v1/users', filters),
       get: async (id: string) => get<User>(`/v1/users/${segment(id)}`),
     },
     /** Back ends of the tenant. */
@@ -87,16 +86,24 @@ export function resourcesOf(parts: ApiParts) {
       create: (body: AppBody) => create<App & SecretOnce>('/v1/apps', body),
       list: () => list<App>('/v1/apps'),
       get: async (id: string) => get<App>(`/v1/apps/${segment(id)}`),
+      delete: async (id: string) => remove<App>(`/v1/apps/${segment(id)}`),
     },
     /** Programs that act. */
     agents: {
       create: (body: AgentBody) => create<Agent & SecretOnce>('/v1/agents', body),
       list: () => list<Agent>('/v1/agents'),
       get: async (id: string) => get<Agent>(`/v1/agents/${segment(id)}`),
+      delete: async (id: string) => remove<Agent>(`/v1/agents/${segment(id)}`),
     },
     /** The way of a person to a connection. */
     connectSessions: {
-      create: (body: ConnectSessionBody) => create<ConnectSession>('/v1/connect-sessions', body),
+      create: async (body: ConnectSessionBody): Promise<ConnectSession> => {
+        const path = '/v1/connect-sessions'
+        const first = await callApi<ConnectSession>(parts, { method: 'POST', path, body, creates: true })
+        if (!first.isReplay || first.value.connect_url !== undefined) return first.value
+        // The answer that held the link was lost, and the replay leaves it out: that session ends unused.
+        return create<ConnectSession>(path, body)
+      },
       get: async (id: string) => get<ConnectSession>(`/v1/connect-sessions/${segment(id)}`),
       /** Ends the session. `user` is who is signed in at the app now: another person is refused, and the credential erased. */
       complete: async (id: string, body: CompleteBody) =>
@@ -131,6 +138,7 @@ export function resourcesOf(parts: ApiParts) {
         await act<Task>(`${path}/${segment(first.value.id)}/end`)
         return create<StartedTask>(path, body)
       },
+      get: async (id: string) => get<Task>(`/v1/tasks/${segment(id)}`),
       renew: async (id: string) => act<TaskToken>(`/v1/tasks/${segment(id)}/renew`),
       end: async (id: string) => act<Task>(`/v1/tasks/${segment(id)}/end`),
     },

@@ -23,11 +23,11 @@ test('every subject asks the route of the contract', async () => {
     () => vault.providers.get('slack'),
     () => vault.integrations.create({ provider: 'slack' }),
     () => vault.integrations.update('int_1', { name: 'n' }),
-    () => vault.integrations.delete('int_1'),
     () => vault.users.create(user),
     () => vault.users.get('usr_1'),
     () => vault.apps.create({ name: 'a', scopes: [], return_to_urls: [] }),
     () => vault.agents.create({ name: 'a' }),
+    () => vault.agents.delete('agt_1'),
     () => vault.connectSessions.create({ user, integration: 'int_1' }),
     () => vault.connectSessions.get('ses_1'),
     () => vault.connectSessions.complete('ses_1', { completion_code: 'c', user }),
@@ -52,11 +52,11 @@ test('every subject asks the route of the contract', async () => {
     'GET /v1/providers/slack',
     'POST /v1/integrations',
     'PATCH /v1/integrations/int_1',
-    'DELETE /v1/integrations/int_1',
     'POST /v1/users',
     'GET /v1/users/usr_1',
     'POST /v1/apps',
     'POST /v1/agents',
+    'DELETE /v1/agents/agt_1',
     'POST /v1/connect-sessions',
     'GET /v1/connect-sessions/ses_1',
     'POST /v1/connect-sessions/ses_1/complete',
@@ -174,6 +174,21 @@ test('a task whose token was lost on the way is ended and started anew', async (
   const body = { agent: 'agt_1', user: { id: 'usr_1' }, purpose: 'p', expires_at: '2031-01-01T00:00:00Z' }
   expect(await vault.tasks.create(body)).toMatchObject({ id: 'tsk_new', access_token: 'a' })
   expect(asked()).toEqual(['POST /v1/tasks', 'POST /v1/tasks', 'POST /v1/tasks/tsk_lost/end', 'POST /v1/tasks'])
+})
+
+test('a connect session whose link was lost on the way is begun anew', async () => {
+  let posts = 0
+  server.route = () => {
+    posts += 1
+    if (posts === 1) return { drop: true }
+    if (posts === 2) return { status: 201, headers: { 'idempotency-replayed': 'true' }, json: { id: 'ses_lost' } }
+    return { status: 201, json: { id: 'ses_new', connect_url: 'https://v.example/connect/x' } }
+  }
+  const body = { user: { id: 'usr_1' }, integration: 'int_1' }
+  expect(await vault.connectSessions.create(body)).toMatchObject({ id: 'ses_new' })
+  const keys = server.seen.map(({ headers }) => headers['idempotency-key'])
+  expect(keys[1]).toBe(keys[0])
+  expect(keys[2]).not.toBe(keys[0])
 })
 
 test('a list is walked page by page, and no further than asked', async () => {

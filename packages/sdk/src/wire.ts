@@ -1,6 +1,7 @@
 /**
  * The shapes that go over the wire, by their wire names (CONTRACT 3, 6 and 8). Types only: this file has no behaviour
- * and no imports, so that a server may share it. Servers may add members; clients must not fail on them.
+ * and no imports, so that a server may share it. Servers may add members; clients must not fail on them. In answers a
+ * member that says nothing is null or left out.
  */
 
 /** Codes of problem documents (RFC 9457 `code`). */
@@ -118,6 +119,8 @@ export interface Provider {
   readonly category?: string
   readonly registration: Registration
   readonly scopes: readonly ProviderScope[]
+  /** What reading all that is catalogued takes. */
+  readonly minimal_scopes?: readonly string[]
   readonly resource_types: readonly ProviderResourceType[]
   readonly operations?: readonly ProviderOperation[]
   readonly docs_url?: string
@@ -155,11 +158,13 @@ export interface IntegrationBody extends IntegrationUpdate {
 export interface Integration extends Stored {
   readonly provider: string
   readonly name?: string
-  readonly client_id?: string
+  readonly client_id?: string | null
   readonly scopes?: readonly string[]
   readonly parameters?: Readonly<Record<string, string>>
   readonly overrides?: Overrides
   readonly status: 'incomplete' | 'ready'
+  /** What it still lacks before anyone can connect. */
+  readonly missing?: readonly string[]
   readonly callback_url: string
 }
 
@@ -171,7 +176,11 @@ export interface UserBody {
   readonly email?: string
 }
 
-export interface User extends Stored, UserBody {}
+export interface User extends Stored {
+  readonly external_id: string
+  readonly display_name?: string | null
+  readonly email?: string | null
+}
 
 export interface AppBody {
   readonly name: string
@@ -196,12 +205,12 @@ export interface AgentBody {
 export interface Agent extends Stored {
   readonly name: string
   readonly client_id: string
-  readonly description?: string
-  readonly user?: UserShown
+  readonly description?: string | null
+  readonly user?: UserShown | null
   readonly redirect_uris?: readonly string[]
   readonly token_endpoint_auth_method?: string
   readonly jwks?: object
-  readonly ceiling?: readonly string[]
+  readonly ceiling?: readonly string[] | null
 }
 
 /** Shown once, when the client was made; left out when the answer is a replay, and for clients without a secret. */
@@ -227,8 +236,14 @@ export interface ConnectSession {
   readonly connect_url?: string
   readonly expires_at: string
   readonly status: 'open' | 'started' | 'awaiting_completion' | 'completed' | 'failed' | 'expired'
-  readonly error?: 'access_denied' | 'provider_error' | 'provider_unavailable' | 'account_mismatch' | 'scopes_refused'
-  readonly connection?: string
+  readonly error?:
+    | 'access_denied'
+    | 'provider_error'
+    | 'provider_unavailable'
+    | 'account_mismatch'
+    | 'scopes_refused'
+    | null
+  readonly connection?: string | null
 }
 
 export interface CompleteBody {
@@ -242,22 +257,22 @@ export type ConnectionStatus = 'pending' | 'active' | 'needs_reauth' | 'error' |
 export interface Connection extends Partial<Pick<Stored, 'created_at' | 'updated_at'>> {
   readonly id: string
   /** None on machine connections. */
-  readonly user?: UserShown
+  readonly user?: UserShown | null
   readonly integration: string
   readonly provider: string
   readonly status: ConnectionStatus
-  readonly reason?: string
-  readonly account_label?: string
+  readonly reason?: string | null
+  readonly account_label?: string | null
   readonly scopes: readonly string[]
   readonly missing_scopes: readonly string[]
   readonly resource_types: readonly string[]
   readonly credential: {
     readonly kind: 'oauth2' | 'client_credentials' | 'static'
-    readonly expires_at?: string
-    readonly last_refreshed_at?: string
+    readonly expires_at?: string | null
+    readonly last_refreshed_at?: string | null
     readonly generation: number
   }
-  readonly last_used_at?: string
+  readonly last_used_at?: string | null
 }
 
 /** The three ways to a connection without a browser: import, client credentials, API key. */
@@ -320,13 +335,16 @@ export interface GrantBody {
   readonly task?: string
 }
 
-export interface Grant extends Stored, Omit<GrantBody, 'user'> {
-  readonly user?: UserShown
+export interface Grant extends Stored, Omit<GrantBody, 'user' | 'idle_timeout_seconds' | 'max_calls' | 'task'> {
+  readonly idle_timeout_seconds?: number | null
+  readonly max_calls?: number | null
+  readonly task?: string | null
+  readonly user?: UserShown | null
   readonly granted_by?: string
   readonly status: 'active' | 'ended'
-  readonly ended_reason?: string
+  readonly ended_reason?: string | null
   readonly calls: number
-  readonly last_used_at?: string
+  readonly last_used_at?: string | null
 }
 
 export interface TaskBody {
@@ -345,11 +363,11 @@ export interface TaskToken {
 export interface Task {
   readonly id: string
   readonly agent?: string
-  readonly user?: UserShown
+  readonly user?: UserShown | null
   readonly purpose?: string
   readonly expires_at?: string
   readonly status?: string
-  readonly ended_at?: string
+  readonly ended_at?: string | null
 }
 
 export type StartedTask = Task & TaskToken

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { captureIo } from './captured-io.ts'
 import { commands } from './commands.ts'
 import type { LocalCommands } from './local-commands.ts'
 import { parseCommand } from './parse-command.ts'
 import { runCli } from './run-cli.ts'
+import { captureIo } from './test-io.ts'
 
 const asked: [string, object][] = []
 const noting = (name: string) => async (options: object) => {

@@ -13,6 +13,12 @@ export function userFilter(name: string | undefined): { user?: string; user_exte
   return isId(name, 'usr') ? { user: name } : { user_external_id: name }
 }
 
+/** Our id of a user, whichever of the two was named. */
+export function userId(vault: Valetkey, name: string): Promise<string> {
+  if (isId(name, 'usr')) return Promise.resolve(name)
+  return onlyOne(vault.users.list({ external_id: name }), user => user.external_id === name, name, 'user')
+}
+
 /** An integration by id, else by its provider or name if that means exactly one. */
 export function integrationId(vault: Valetkey, name: string): Promise<string> {
   if (isId(name, 'int')) return Promise.resolve(name)

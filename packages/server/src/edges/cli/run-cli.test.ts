@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { problem, startWireServer, type WireRoute, type WireServer } from '../../../../sdk/test/wire-server.ts'
-import { captureIo } from './captured-io.ts'
 import type { LocalCommands } from './local-commands.ts'
 import { runCli } from './run-cli.ts'
+import { captureIo } from './test-io.ts'
 
 const unused = async () => {
   throw new Error('not asked for')
@@ -220,13 +220,55 @@ test('lists are tables for people and the page of the API for programs', async (
     { id: 'usr_1', external_id: 'alice' },
     { id: 'usr_22', external_id: 'bob', email: 'b@x' },
   ]
-  server.route = api({ 'GET /v1/users': { data, next_cursor: null } })
+  server.route = api({ 'GET /v1/users': { data, next_cursor: null }, 'GET /v1/users/usr_22': data[1] })
   expect((await run(['users', 'list'])).out).toBe(
     'ID      EXTERNAL ID  E-MAIL\nusr_1   alice\nusr_22  bob          b@x\n',
   )
   expect(JSON.parse((await run(['users', 'list', '--json'])).out)).toEqual({ data, next_cursor: null })
   expect((await run(['users', 'show', 'bob'])).out).toContain('usr_22')
   expect((await run(['users', 'show', 'carol'])).code).toBe(1)
+})
+
+test('members that are null say nothing, as those that are left out', async () => {
+  const connection = { id: 'con_1', user: null, provider: 'slack', status: 'active', reason: null, last_used_at: null }
+  const broken = { ...connection, id: 'con_2', status: 'needs_reauth', reason: 'destination_changed' }
+  const grant = {
+    id: 'grt_1',
+    user: null,
+    agent: agentId,
+    connection: 'con_1',
+    status: 'active',
+    ended_reason: null,
+    calls: 0,
+  }
+  server.route = api({ 'GET /v1/connections': { data: [connection, broken] }, 'GET /v1/grants': { data: [grant] } })
+  const connections = await run(['connections', 'list'])
+  expect(connections.out).toContain('con_1  (machine)  slack     active\n')
+  expect(connections.out).toContain('needs_reauth (destination_changed)')
+  expect((await run(['grants', 'list'])).out).not.toContain('null')
+})
+
+test('a check that fails is exit code 1, and an end that the provider did not confirm is said', async () => {
+  server.route = api({
+    'GET /v1/connections/con_1/check': { ok: true, checked: 'account' },
+    'GET /v1/connections/con_2/check': { ok: false, checked: 'account', reason: 'token_refused' },
+    'DELETE /v1/connections/con_1': {
+      id: 'con_1',
+      status: 'revoked',
+      revoked: { access_token: 'failed', refresh_token: 'none' },
+      also_revoked: ['con_9'],
+      erased: true,
+    },
+  })
+  expect((await run(['connections', 'check', 'con_1'])).code).toBe(0)
+  expect(await run(['connections', 'check', 'con_2'])).toMatchObject({
+    code: 1,
+    out: expect.stringContaining('token_refused'),
+  })
+  const { code, out, err } = await run(['connections', 'delete', 'con_1'])
+  expect(code).toBe(0)
+  expect(out).toContain('con_9')
+  expect(err).toContain('did not confirm')
 })
 
 test('colour is for terminals, and NO_COLOR is honoured', async () => {

@@ -3,7 +3,7 @@ import { printable } from './printable.ts'
 /** One column: its heading, and what stands in it for a row. */
 export interface Column<T> {
   readonly head: string
-  readonly of: (row: T) => string | number | undefined
+  readonly of: (row: T) => string | number | null | undefined
 }
 
 /**

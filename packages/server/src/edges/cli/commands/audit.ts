@@ -1,13 +1,13 @@
 import type { AuditEvent, AuditFilters } from '@valetkey/sdk/wire'
 import type { Command, CommandCall, OptionSpec } from '../command.ts'
 import { parseDuration, parseMoment } from '../point-in-time.ts'
-import { agentId } from '../references.ts'
+import { agentId, userId } from '../references.ts'
 import { type Column, drawTable } from '../table.ts'
 import { followEvents } from './follow-events.ts'
 import { shortTime } from './list-command.ts'
 
 const filters: Readonly<Record<string, OptionSpec>> = {
-  user: { value: 'USER', help: 'Of this person (usr_…)' },
+  user: { value: 'USER', help: "Of this person: our id or the tenant's own" },
   agent: { value: 'AGENT', help: 'Of this agent' },
   connection: { value: 'CONNECTION', help: 'On this connection' },
   provider: { value: 'PROVIDER', help: 'At this provider' },
@@ -90,11 +90,13 @@ export const auditCommands: readonly Command[] = [
 
 async function readFilters({ options, vault }: CommandCall): Promise<AuditFilters> {
   const agent = options.text('agent')
-  const direct = ['user', 'connection', 'provider', 'action', 'type', 'outcome', 'resource', 'task'] as const
+  const user = options.text('user')
+  const direct = ['connection', 'provider', 'action', 'type', 'outcome', 'resource', 'task'] as const
   const resourceType = options.text('resource-type')
   return {
     ...Object.fromEntries(direct.map(name => [name, options.text(name)]).filter(([, value]) => value !== undefined)),
     ...(resourceType !== undefined && { resource_type: resourceType }),
+    ...(user !== undefined && { user: await userId(await vault(), user) }),
     ...(agent !== undefined && { agent: await agentId(await vault(), agent) }),
   }
 }

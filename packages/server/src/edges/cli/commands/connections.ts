@@ -40,21 +40,22 @@ export const connectionCommands: readonly Command[] = [
       const provider = options.text('provider')
       const integration = options.text('integration')
       const status = options.text('status')
+      const client = await call.vault()
       const filters = {
         ...userFilter(options.text('user')),
         ...(provider !== undefined && { provider }),
-        ...(integration !== undefined && { integration }),
+        ...(integration !== undefined && { integration: await integrationId(client, integration) }),
         ...(status !== undefined && { status }),
       } as ConnectionFilters
       return drawList(
         call,
-        (await call.vault()).connections.list(filters),
+        client.connections.list(filters),
         [
           { head: 'ID', of: row => row.id },
           { head: 'USER', of: row => row.user?.external_id ?? '(machine)' },
           { head: 'PROVIDER', of: row => row.provider },
           { head: 'ACCOUNT', of: row => row.account_label },
-          { head: 'STATUS', of: row => (row.reason === undefined ? row.status : `${row.status} (${row.reason})`) },
+          { head: 'STATUS', of: row => (row.reason ? `${row.status} (${row.reason})` : row.status) },
           { head: 'LAST USED', of: row => shortTime(row.last_used_at) },
         ],
         'No connections. Next: valetkey connect USER INTEGRATION',

@@ -67,7 +67,7 @@ export const grantCommands: readonly Command[] = [
           { head: 'AGENT', of: row => row.agent },
           { head: 'CONNECTION', of: row => row.connection },
           { head: 'UNTIL', of: row => shortTime(row.expires_at) },
-          { head: 'STATUS', of: row => (row.ended_reason === undefined ? row.status : `ended (${row.ended_reason})`) },
+          { head: 'STATUS', of: row => (row.ended_reason ? `ended (${row.ended_reason})` : row.status) },
           { head: 'CALLS', of: row => row.calls },
           { head: 'MAY', of: row => [...(row.permissions ?? []), ...(row.paths ?? []).map(drawPath)].join(' ') },
         ],

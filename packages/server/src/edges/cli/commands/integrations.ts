@@ -141,7 +141,7 @@ function minimalScopes(provider: Provider, integration: Integration): readonly P
   const known = (provider.scopes as readonly (ProviderScope | string)[]).map(scope =>
     typeof scope === 'string' ? { name: scope } : scope,
   )
-  const chosen = integration.scopes ?? []
+  const chosen = integration.scopes?.length ? integration.scopes : (provider.minimal_scopes ?? [])
   if (chosen.length > 0) return chosen.map(name => known.find(scope => scope.name === name) ?? { name })
   return known.filter(({ access }) => access === undefined || access === 'read')
 }
@@ -159,6 +159,7 @@ function drawRegistration(
       ['integration', integration.id],
       ['provider', `${provider.name} (${provider.id})`],
       ['status', integration.status],
+      ['missing', integration.missing],
     ]),
     '',
     out.bold(isReady ? 'Check at the provider' : 'Register at the provider'),

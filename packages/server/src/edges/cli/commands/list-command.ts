@@ -19,6 +19,6 @@ export async function drawList<T>(
 }
 
 /** `2031-05-01 12:00:00Z`: an RFC 3339 moment as a table shows it. */
-export function shortTime(moment: string | undefined): string | undefined {
+export function shortTime(moment: string | null | undefined): string | undefined {
   return moment?.replace('T', ' ').replace(/\.\d+Z$/, 'Z')
 }

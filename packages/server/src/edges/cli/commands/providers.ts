@@ -7,7 +7,7 @@ const columns = [
   { head: 'ID', of: (row: ProviderSummary) => row.id },
   { head: 'NAME', of: (row: ProviderSummary) => row.name },
   { head: 'STATUS', of: (row: ProviderSummary) => row.status },
-  { head: 'READS AND CHANGES', of: (row: ProviderSummary) => namesOf(row.resource_types).join(', ') },
+  { head: 'CATEGORY', of: (row: ProviderSummary) => row.category },
 ]
 
 /** What we know of services. */
@@ -22,15 +22,15 @@ export const providerCommands: readonly Command[] = [
   },
   {
     name: 'providers search',
-    summary: 'Services by a word in their id, name, category or data',
+    summary: 'Services by a word in their id, name or category',
     args: ['WORD'],
     options: {},
     example: 'valetkey providers search calendar --data ./vault',
     run: async call => {
       const word = call.args[0]!.toLowerCase()
       const all = await (await call.vault()).providers.list().toArray()
-      const found = all.filter(({ id, name, category = '', resource_types }) =>
-        [id, name, category, ...namesOf(resource_types)].some(text => text.toLowerCase().includes(word)),
+      const found = all.filter(({ id, name, category = '' }) =>
+        [id, name, category].some(text => text.toLowerCase().includes(word)),
       )
       call.out.rows(found, columns, `No service has "${word}" in it.`)
       return 0
@@ -60,7 +60,8 @@ function drawProvider(provider: Provider): string {
       ['documentation', provider.docs_url],
       ['register at', registration.url],
       ['data', namesOf(provider.resource_types)],
-      ['scopes', namesOf(provider.scopes)],
+      ['scopes for reading', provider.minimal_scopes],
+      ['all scopes', namesOf(provider.scopes)],
     ]),
     ...(operations.length === 0 ? [] : ['', 'Operations']),
     ...operations.map(({ id, resource_type, action }) => `  ${id}  (${resource_type}:${action})`),

@@ -1,6 +1,5 @@
-import type { User } from '@valetkey/sdk/wire'
 import type { Command } from '../command.ts'
-import { CommandFailed } from '../usage-error.ts'
+import { userId } from '../references.ts'
 import { drawList, listOptions } from './list-command.ts'
 
 /** Resource owners. */
@@ -55,18 +54,8 @@ export const userCommands: readonly Command[] = [
     example: 'valetkey users show alice --data ./vault',
     run: async call => {
       const vault = await call.vault()
-      const name = call.args[0]!
-      call.out.facts(/^usr_[0-9a-z]{26}$/.test(name) ? await vault.users.get(name) : await byExternalId(vault, name))
+      call.out.facts(await vault.users.get(await userId(vault, call.args[0]!)))
       return 0
     },
   },
 ]
-
-async function byExternalId(
-  vault: Awaited<ReturnType<Parameters<Command['run']>[0]['vault']>>,
-  name: string,
-): Promise<User> {
-  // The server may filter or not: the comparison here decides.
-  for await (const user of vault.users.list({ user_external_id: name })) if (user.external_id === name) return user
-  throw new CommandFailed(`There is no user "${name}".`, 'valetkey users list')
-}
