@@ -30,7 +30,7 @@ describe('missing scopes', () => {
 describe('the least scopes to ask for', () => {
   it('are those of reading, after those that tell the account apart', () => {
     expect(minimalScopes(slack, ['messages'])).toEqual(['channels:history'])
-    expect(minimalScopes(drive, ['files'])).toEqual(['openid', 'email', `${google}drive.readonly`])
+    expect(minimalScopes(drive, ['files'])).toEqual(['openid', `${google}userinfo.email`, `${google}drive.readonly`])
     expect(minimalScopes(slack, ['messages'], 'write')).toEqual(['channels:history', 'chat:write'])
     expect(minimalScopes(entryOf('notion'), ['pages'])).toEqual([])
   })
