@@ -4,7 +4,7 @@ import type { buildConnector } from 'undici'
 import type { AllowRule } from './allow-list.ts'
 import type { Dial, DialOrder, Resolve } from './dial.ts'
 import { EgressFailure } from './egress.ts'
-import { judgeAddresses, type Target } from './guard.ts'
+import { judgeAddresses, type Target, withoutUnlistedLoopback } from './guard.ts'
 import { isOwn, type OwnPlace } from './own-listeners.ts'
 
 export interface ConnectorParts {
@@ -35,7 +35,8 @@ export function makeConnector(parts: ConnectorParts): buildConnector.connector {
 async function open(parts: ConnectorParts, session: { current?: Buffer }): Promise<Socket> {
   const { target } = parts
   const deadline = performance.now() + parts.connectTimeoutMs
-  const addresses = target.isAddress ? [target.hostname] : await resolveInTime(parts)
+  const resolved = target.isAddress ? [target.hostname] : await resolveInTime(parts)
+  const addresses = withoutUnlistedLoopback(target, resolved, parts.rules)
   const judgement = judgeAddresses(target, addresses, parts.rules)
   if (!judgement.ok) throw new EgressFailure('not_allowed', judgement.why, false)
   await refuseOwn(parts, addresses)

@@ -176,6 +176,21 @@ describe('what the operator listed', () => {
     expect(dialled).toHaveLength(1)
   })
 
+  it('of the loopback addresses of localhost opens the listed one alone, and of any other name none', async () => {
+    const { go, dialled } = recording({
+      allow: '127.0.0.1:8080',
+      answers: {
+        localhost: [['::1', '127.0.0.1'], ['::1', '93.184.216.34', '127.0.0.1'], ['::1']],
+        'rebind.example': [['::1', '127.0.0.1']],
+      },
+    })
+    expect(await go('http://localhost:8080/')).toMatchObject({ kind: 'unreachable' })
+    expect(await go('http://localhost:8080/')).toMatchObject({ kind: 'not_allowed' })
+    expect(await go('http://localhost:8080/')).toMatchObject({ kind: 'not_allowed' })
+    expect(await go('http://rebind.example:8080/')).toMatchObject({ kind: 'not_allowed' })
+    expect(dialled.map(order => order.address)).toEqual(['127.0.0.1'])
+  })
+
   it('mayReach judges form, port and list, and resolves and dials nothing', async () => {
     const { egress, dialled, asked } = recording({ allow: 'localhost:8080' })
     const may = async (url: string) => (await egress.mayReach(tenant, new URL(url))).ok

@@ -60,6 +60,22 @@ export function judgeAddresses(target: Target, addresses: readonly string[], rul
   return ok
 }
 
+/**
+ * `localhost` is both ::1 and 127.0.0.1 on most machines, and an operator lists the one where something listens: of
+ * addresses that are all loopback, those that are listed are dialled. Of no other name is an address left out.
+ */
+export function withoutUnlistedLoopback(
+  target: Target,
+  addresses: readonly string[],
+  rules: readonly AllowRule[],
+): readonly string[] {
+  const isLocalhost = /(?:^|\.)localhost$/.test(target.hostname)
+  if (!isLocalhost || listsName(rules, target.hostname, target.port)) return addresses
+  if (!addresses.every(address => judgeAddress(address) === 'loopback')) return addresses
+  const listed = addresses.filter(address => listsAddress(rules, address, target.port))
+  return listed.length > 0 ? listed : addresses
+}
+
 function notListed(target: Target): string {
   return `${target.hostname}:${target.port} is not a public https address and not listed in VALETKEY_EGRESS_ALLOW. Have the operator list it.`
 }
