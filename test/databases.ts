@@ -112,7 +112,8 @@ async function openPostgres(given: TestOptions = {}): Promise<TestDatabase> {
   }
 }
 
-function serverOfRun(): PostgresServer {
+/** The PostgreSQL of this run, for tests that make databases of their own with `createDatabase`. */
+export function serverOfRun(): PostgresServer {
   const given = process.env[serverVariable]
   if (given === undefined) throw new Error('Name test/global-setup.ts as globalSetup of this run: it starts PostgreSQL')
   return JSON.parse(given) as PostgresServer

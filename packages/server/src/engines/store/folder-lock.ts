@@ -28,6 +28,11 @@ export function lockFolder(folder: string): { release(): void } {
 
 /** Makes a file that only its owner reads. SQLite gives the same mode to the files that it puts beside it. */
 export function ownFile(path: string): void {
-  closeSync(openSync(path, 'a', 0o600))
+  try {
+    // Only when it is not there: opening and closing a file that SQLite has locked would drop those locks.
+    closeSync(openSync(path, 'wx', 0o600))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
   chmodSync(path, 0o600)
 }

@@ -11,6 +11,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
+import { invalid } from '../../core/failure.ts'
 import type { Kind, Schema } from './schema.ts'
 
 /** Runs one statement on one connection. */
@@ -19,12 +20,22 @@ export type Execute = (query: CompiledQuery) => Promise<QueryResult<unknown>>
 /** A query handle over one connection whose transaction somebody else begins and ends. */
 export function handleOver(kind: Kind, execute: Execute): Kysely<Schema> {
   const connection: DatabaseConnection = {
-    executeQuery: query => execute(query) as Promise<QueryResult<never>>,
+    async executeQuery(query) {
+      for (const value of query.parameters) if (typeof value === 'string') assertStorable(value)
+      return (await execute(query)) as QueryResult<never>
+    },
     streamQuery() {
       throw new TypeError('The store does not stream queries; it reads in pages')
     },
   }
   return new Kysely<Schema>({ dialect: dialectOver(kind, connection) })
+}
+
+/** PostgreSQL has no NUL in texts, and neither has a lone surrogate: refused for both, so that both hold the same. */
+function assertStorable(text: string): void {
+  if (text.includes('\0') || !text.isWellFormed()) {
+    throw invalid('', 'Text here is Unicode without NUL characters and lone surrogates.')
+  }
 }
 
 function dialectOver(kind: Kind, connection: DatabaseConnection): Dialect {

@@ -268,3 +268,31 @@ test('changes that read through the pool meanwhile do not use it up', async () =
   expect(found.every(user => user?.id === ada)).toBe(true)
   await store.close()
 })
+
+test('a connection that is cut is an unavailable store for who waited on it, and for nobody after', async () => {
+  const store = await database.reopen({ poolSize: 2, nodeId: 'cut' })
+  const cut = () =>
+    database.raw(
+      'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and usename = ?',
+      [new URL(database.urls!.servingUrl).username],
+    )
+  await expect(
+    store.change(one, async rows => {
+      await cut()
+      await rows.users.byExternalId('ada')
+    }),
+  ).rejects.toMatchObject({ code: 'unavailable' })
+  expect(await store.record(one, { event: { ...event, id: id('evt') } })).toBe('recorded')
+  await cut()
+  await expect.poll(() => store.asTenant(one, rows => rows.users.get(ada)).catch(() => undefined)).toBeDefined()
+  expect(await store.asTenant(one, rows => rows.audit.verify())).toMatchObject({ ok: true })
+  await store.close()
+})
+
+test('what could be a secret has a column for its sealed or hashed form only (rows 25 and 26)', async () => {
+  const rows = await database.raw(`select column_name as name from information_schema.columns
+    where table_schema = 'public' and column_name ~ '(token|secret|verifier|nonce|state|code|password|private|link|wrapped)'`)
+  const names = new Set(rows.map(row => String(row.name)))
+  expect([...names].filter(name => !/^sealed_|_hash$/.test(name))).toEqual(['wrapped'])
+  expect(names.size).toBeGreaterThan(8)
+})

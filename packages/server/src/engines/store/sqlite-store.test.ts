@@ -42,6 +42,8 @@ test('a second process is kept off the data folder and told why', async () => {
   expect(code).not.toBe(0)
   expect(complaint).toContain('Another process has this data folder open')
   await expect(open()).rejects.toMatchObject({ code: 'unavailable' })
+  // The attempt within this process has not cost it the lock.
+  expect((await otherProcess().ended).complaint).toContain('Another process has this data folder open')
   await store.close()
   const again = await open()
   expect(await again.locator.firstTenant()).toBe(tenant)

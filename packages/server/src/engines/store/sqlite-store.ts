@@ -36,11 +36,9 @@ export async function openSqlite(options: SqliteOptions, { random, now }: StoreP
     const writer = sqliteThread({ path, readOnly: false })
     opened.push(writer)
     await migrate(writer, now)
-    const scanner = sqliteThread({ path, readOnly: true })
-    opened.push(scanner)
     const inPlace = new DatabaseSync(path, { readOnly: true, timeout: 2000 })
     opened.push(inPlace)
-    return storeOver(options, { random, writer, scanner, inPlace, lock })
+    return storeOver(options, { random, writer, scanner: lateThread(path), inPlace, lock })
   } catch (error) {
     for (const one of opened.reverse()) await one.close()
     lock.release()
@@ -167,6 +165,20 @@ function storeOver(options: SqliteOptions, { random, writer, scanner, inPlace, l
       await writer.close()
       lock.release()
     }),
+  }
+}
+
+/** The thread for scans starts with the first of them: an idle server does without its memory. */
+function lateThread(path: string): SqliteThread {
+  let thread: SqliteThread | undefined
+  return {
+    run(text, values) {
+      thread ??= sqliteThread({ path, readOnly: true })
+      return thread.run(text, values)
+    },
+    async close() {
+      await thread?.close()
+    },
   }
 }
 

@@ -430,6 +430,20 @@ describe.each(databases())('the store on $name', ({ name, open }) => {
     ).rejects.toMatchObject({ code: 'not_found' })
   })
 
+  test('text that one of the databases could not hold is refused by both', async () => {
+    for (const bad of ['a\0b', 'a\ud800']) {
+      await expect(database.store.change(tenant, rows => rows.users.insert(aUser(tenant, bad)))).rejects.toMatchObject({
+        code: 'validation_failed',
+      })
+      await expect(database.store.asTenant(tenant, rows => rows.users.byExternalId(bad))).rejects.toMatchObject({
+        code: 'validation_failed',
+      })
+    }
+    const odd = aUser(tenant, `'; drop table users; -- “ünï” \u{1f511}`)
+    await database.store.change(tenant, rows => rows.users.insert(odd))
+    expect(await database.store.asTenant(tenant, rows => rows.users.byExternalId(odd.externalId))).toEqual(odd)
+  })
+
   test('health says what it stands on', async () => {
     expect(await database.store.health()).toEqual({
       schemaVersion: 1,
