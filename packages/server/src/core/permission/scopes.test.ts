@@ -50,6 +50,27 @@ describe('the least scopes to ask for', () => {
   })
 })
 
+describe('a scope that others make needless', () => {
+  it('is not asked for', () => {
+    const drive = entryOf('google-drive')
+    expect(minimalScopes(drive, ['files', 'permissions'])).not.toContain(`${google}drive.metadata.readonly`)
+    expect(minimalScopes(drive, ['permissions'])).toContain(`${google}drive.metadata.readonly`)
+    expect(minimalScopes(drive, ['files'], 'write')).toEqual(['openid', `${google}userinfo.email`, `${google}drive`])
+  })
+
+  it('opened no operation that is lost without it', () => {
+    for (const id of ['slack', 'google-drive', 'gmail', 'google-calendar', 'hubspot']) {
+      const entry = entryOf(id)
+      const types = Object.keys(entry.resourceTypes)
+      const together = minimalScopes(entry, types, 'write')
+      const singly = types.flatMap(type => minimalScopes(entry, [type], 'write'))
+      for (const operation of entry.operations) {
+        expect(scopesMissing(operation, together).length === 0).toBe(scopesMissing(operation, singly).length === 0)
+      }
+    }
+  })
+})
+
 describe('the resource types of a connection', () => {
   it('are those that its scopes open', () => {
     expect(resourceTypesOf(slack, ['channels:history', 'users:read'])).toEqual(['messages', 'users'])

@@ -29,7 +29,24 @@ export function minimalScopes(
       for (const scope of declared?.[level] ?? leastScope(entry, type, level)) wanted.add(scope)
     }
   }
-  return [...wanted]
+  return withoutNeedless(entry, [...wanted])
+}
+
+/** Leaves out every scope whose operations the others open too; the most sensitive go first. */
+function withoutNeedless(entry: ProviderEntry, scopes: readonly string[]): string[] {
+  const kept = new Set(scopes)
+  const identity = entry.oauth.identityScopes ?? []
+  const facts = entry.scopes.filter(scope => kept.has(scope.name) && !identity.includes(scope.name))
+  for (const { name } of facts.toSorted((a, b) => byReach(b, a))) {
+    const opened = entry.operations.filter(
+      ({ scopes: { anyOf, allOf } }) => anyOf?.includes(name) || allOf?.includes(name),
+    )
+    const isNeedless = opened.every(({ scopes: { anyOf, allOf } }) => {
+      return !allOf?.includes(name) && anyOf?.some(other => other !== name && kept.has(other))
+    })
+    if (opened.length > 0 && isNeedless) kept.delete(name)
+  }
+  return scopes.filter(scope => kept.has(scope))
 }
 
 /** The resource types that these scopes open at least one operation of. Operations that need no scope do not count. */
