@@ -33,7 +33,10 @@ function linesOf(error: unknown): string[] {
   const kind = error.status === 0 ? error.code : `${error.status} ${error.code}`
   return [
     `${error.title} (${kind})`,
-    ...(error.detail === error.title ? [] : [error.detail]),
+    // With one fault the detail often is that fault, which the line below tells with its place.
+    ...(error.detail === error.title || error.errors.some(fault => fault.detail === error.detail)
+      ? []
+      : [error.detail]),
     ...error.errors.map(({ pointer, detail }) => `${pointer === '' ? '(body)' : pointer}: ${detail}`),
     ...error.reasons.flatMap(({ code, detail, fix }) => [`- ${code}: ${detail}`, `  fix: ${fix}`]),
     ...(error.requiredScopes.length === 0 ? [] : [`Scopes needed: ${error.requiredScopes.join(' ')}`]),
@@ -50,6 +53,7 @@ function nextStep(error: ValetkeyError): string {
   if (error.code === 'oauth_error') return 'check VALETKEY_CLIENT_ID and VALETKEY_CLIENT_SECRET.'
   if (error.code === 'unauthorized')
     return 'check VALETKEY_TOKEN, or the client id and secret: the token is not valid any more.'
+  if (error.code === 'insufficient_scope') return 'use the credentials of a client that has this scope.'
   if (error.code === 'unexpected_answer') return "check that --url is Valetkey's base URL."
   // A newer server may know codes that this table does not.
   const step = (errors as Readonly<Record<string, { readonly step: string } | undefined>>)[error.code]?.step

@@ -196,7 +196,10 @@ describe('errors', () => {
   test('faults of a body are told by their pointer, and a refused client by what to check', async () => {
     server.route = () =>
       problem(400, 'validation_failed', 'Not valid.', { errors: [{ pointer: '/email', detail: 'is no address' }] })
-    expect((await run(['users', 'add', 'a'])).err).toContain('  /email: is no address\n')
+    expect((await run(['users', 'add', 'a'])).err).toContain('  Not valid.\n  /email: is no address\n')
+    server.route = () =>
+      problem(400, 'validation_failed', 'No such.', { errors: [{ pointer: '/user', detail: 'No such.' }] })
+    expect((await run(['users', 'add', 'a'])).err.match(/No such/g)).toHaveLength(1)
     const refused = await run(['users', 'list'], { env: { VALETKEY_CLIENT_SECRET: 'wrong' } })
     expect(refused.code).toBe(1)
     expect(refused.err).toContain('check VALETKEY_CLIENT_ID and VALETKEY_CLIENT_SECRET')
@@ -598,5 +601,17 @@ describe('--data', () => {
     expect(await runCli(['users', 'list', '--data', folder], io, opened)).toBe(0)
     expect(io.written.out).toContain(folder)
     expect(isClosed).toBe(true)
+    const stuck: LocalCommands = {
+      ...local,
+      openFolder: async () => ({
+        fetch: async () => Response.json({ data: [] }),
+        close: async () => {
+          throw new Error('the store would not close')
+        },
+      }),
+    }
+    const shown = captureIo()
+    expect(await runCli(['users', 'list', '--data', folder], shown, stuck)).toBe(1)
+    expect(shown.written.err).toContain('the store would not close')
   })
 })

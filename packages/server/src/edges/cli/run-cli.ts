@@ -32,7 +32,7 @@ export async function runCli(argv: readonly string[], io: CliIo, local: LocalCom
   const { command, args, options } = asked
   let client: OpenClient | undefined
   try {
-    return await command.run({
+    const code = await command.run({
       args,
       options,
       io,
@@ -43,10 +43,12 @@ export async function runCli(argv: readonly string[], io: CliIo, local: LocalCom
         return client.vault
       },
     })
-  } catch (error) {
-    return failed(error, io, options.isOn('json'))
-  } finally {
     await client?.close()
+    return code
+  } catch (error) {
+    // What went wrong first is what is told.
+    await client?.close().catch(() => undefined)
+    return failed(error, io, options.isOn('json'))
   }
 }
 
