@@ -543,7 +543,7 @@ describe('TLS', () => {
         door({ allow, resolve, headersTimeoutMs: 200, ...options }).exchange(tenant, {
           ...small,
           url: `https://${host}:${port}/`,
-          timeoutMs: 500,
+          timeoutMs: 10_000,
         }),
       )
     expect(await call({}, 'api.test')).toMatchObject({ kind: 'unreachable', sent: false })
