@@ -10,7 +10,7 @@ export interface Client {
   readonly name: string
   readonly description?: string
   readonly authenticationMethod: AuthenticationMethod
-  /** SHA-256 of the 256-bit secret, base64url. The secret itself is shown once and never stored. */
+  /** SHA-256 of each live 256-bit secret, base64url (`flows/agents/client-secret.ts`); the secrets are never stored. */
   readonly secretHash?: string
   /** Public keys for `private_key_jwt` (RFC 7517). */
   readonly jwks?: { readonly keys: readonly Record<string, unknown>[] }

@@ -111,9 +111,11 @@ export async function createHttpServer(
         onRequest(request, response)
       },
     )
-    // An upload with Expect: 100-continue is told to go on only by whoever takes the body.
+    // An upload with Expect: 100-continue is told to go on only by whoever takes the body: the proxy and the token
+    // endpoint do it themselves, the API takes every body up to its limit.
     server.on('checkContinue', (request, response) => {
       if (local) localRequests.add(request)
+      if (!/^(\/t\/[^/]+)?\/(proxy|oauth)\//.test(request.url ?? '')) response.writeContinue()
       onRequest(request, response)
     })
     server.on('clientError', (_error, socket) => {

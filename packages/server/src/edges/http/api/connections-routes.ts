@@ -1,4 +1,5 @@
 import type { Caller } from '../../../core/caller.ts'
+import type { ProviderEntry } from '../../../core/catalogue/provider.ts'
 import type { Connection, ConnectionStatus } from '../../../core/connection.ts'
 import { notFound } from '../../../core/failure.ts'
 import { type ConnectionId, type IntegrationId, isId, type UserId } from '../../../core/ids.ts'
@@ -30,7 +31,7 @@ export async function showConnection(
     reason: connection.reason ?? null,
     account_label: connection.accountLabel ?? null,
     scopes: connection.scopes,
-    missing_scopes: connection.requestedScopes.filter(scope => !connection.scopes.includes(scope)),
+    missing_scopes: missingScopesOf(connection, entry),
     resource_types: entry === undefined ? [] : resourceTypesOf(entry, connection.scopes),
     credential: {
       kind: connection.kind,
@@ -42,6 +43,12 @@ export async function showConnection(
     created_at: rfc3339(connection.createdAt),
     updated_at: rfc3339(connection.updatedAt),
   }
+}
+
+/** What was asked for and not granted. Scopes that only tell which account it is come back under other names, or not at all. */
+function missingScopesOf(connection: Connection, entry: ProviderEntry | undefined): readonly string[] {
+  const silent = new Set([...(entry?.oauth.identityScopes ?? []), 'openid', 'offline_access'])
+  return connection.requestedScopes.filter(scope => !connection.scopes.includes(scope) && !silent.has(scope))
 }
 
 /** One connection in reach of the caller, else 404 with the same bytes as unknown. */

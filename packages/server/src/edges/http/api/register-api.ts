@@ -5,6 +5,7 @@ import { clientOf } from '../../../core/caller.ts'
 import { operatorScopes } from '../../../core/client.ts'
 import { Failure, invalid } from '../../../core/failure.ts'
 import type { OperatorId } from '../../../core/ids.ts'
+import { genuineClient } from '../../../flows/agents/load-client.ts'
 import type { Parts } from '../../../parts.ts'
 import { authorizationOf } from '../authenticate.ts'
 import type { Arrival } from '../http-server.ts'
@@ -89,7 +90,7 @@ export function headersNamed(request: FastifyRequest, name: string): readonly st
 /** The socket file in the data folder is the operator's own: its mode is the authentication. */
 async function localOperator(parts: Parts, arrival: Arrival): Promise<Caller> {
   const operators = await parts.store.asTenant(arrival.tenant, rows => rows.clients.list('operator', { limit: 1 }))
-  const operator = operators.rows[0]
+  const operator = await genuineClient(parts, arrival.tenant, operators.rows[0])
   if (operator === undefined)
     throw new Failure('unavailable', 'This tenant has no operator client. Run `valetkey init`.')
   return {
