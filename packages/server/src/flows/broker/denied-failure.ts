@@ -1,4 +1,4 @@
-import { Failure } from '../../core/failure.ts'
+import { Failure, notFound } from '../../core/failure.ts'
 import type { Denied } from '../../core/permission/decide.ts'
 
 /** A denial as the failure that stops a call, with every reason and its fix (CONTRACT 3). */
@@ -12,9 +12,7 @@ export function deniedFailure(denied: Denied): Failure {
     ...(code === 'connection_required' && { required_scopes: requiredScopes ?? scopesOf(denied) }),
   }
   // What is out of reach says nothing else, so that it looks the same as what does not exist.
-  if (code === 'not_found') {
-    return new Failure('not_found', 'Nothing by that id is in reach of this token. Check the id.')
-  }
+  if (code === 'not_found') return notFound()
   return new Failure(code, detail, { reasons, ...(Object.keys(members).length > 0 && { members }) })
 }
 

@@ -1,6 +1,6 @@
 import type { Caller } from '../../core/caller.ts'
 import { Failure } from '../../core/failure.ts'
-import type { ConnectionId } from '../../core/ids.ts'
+import type { ConnectionId, TenantId } from '../../core/ids.ts'
 import { markNeedsReauth, tellChanged } from './mark-connection.ts'
 import type { OpenCredential } from './open-credential.ts'
 import { providerOf } from './provider-of.ts'
@@ -26,8 +26,14 @@ export async function checkConnection(
   parts: CredentialParts,
   caller: Caller | undefined,
   id: ConnectionId,
-  tenant = caller?.tenant,
+  options: {
+    /** Without a caller. */
+    readonly tenant?: TenantId
+    /** False: the token in question was renewed just now. */
+    readonly mayRenew?: boolean
+  } = {},
 ): Promise<ConnectionCheck> {
+  const tenant = caller?.tenant ?? options.tenant
   if (tenant === undefined) throw new TypeError('a check without a caller wants a tenant')
   const { connection, integration, credential } = await renewableOf(parts, tenant, id)
   const of: Renewable = { connection, integration }
@@ -41,7 +47,7 @@ export async function checkConnection(
     const answer = await ask(parts, of, token)
     if (answer !== 'refused')
       return { ok: answer === 'same', checked, ...(answer === 'other' && { reason: 'account_mismatch' }) }
-    if (isRenewable(connection, credential)) {
+    if (options.mayRenew !== false && isRenewable(connection, credential)) {
       const renewal = await renewToken(parts, of, { generation: token.generation, isDead: true })
       if (renewal.kind === 'failed') throw failureOf(renewal, parts.now())
       if (renewal.kind === 'renewed' && (await ask(parts, of, renewal.credential)) === 'same')

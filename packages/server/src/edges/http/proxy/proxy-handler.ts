@@ -1,0 +1,119 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AgentCaller } from '../../../core/caller.ts'
+import { Failure } from '../../../core/failure.ts'
+import { createBroker } from '../../../flows/broker/broker.ts'
+import { forwardCall } from '../../../flows/broker/forward-call.ts'
+import type { ProxyCall } from '../../../flows/broker/proxy-call.ts'
+import type { Parts } from '../../../parts.ts'
+import { type Authenticate, authorizationOf } from '../authenticate.ts'
+import { challengeFor, requireScopes } from '../challenge.ts'
+import type { Arrival, ProxyHandler } from '../http-server.ts'
+import { asFailure, isOurFault, renderProblem } from '../problem.ts'
+import { parseProxyUrl } from './parse-proxy-url.ts'
+import { responseSink } from './response-sink.ts'
+
+export interface Proxy {
+  readonly handle: ProxyHandler
+  /** Cuts what is left, then waits for what has to be on the record and for renewals. After the server closed. */
+  close(): Promise<void>
+}
+
+/** The handler of `/proxy/`: parses, asks who it is, lets the flow do the work, renders what it threw. */
+export function createProxyHandler(parts: Parts, authenticate: Authenticate): Proxy {
+  const broker = createBroker(parts)
+  const context = { ...parts, broker }
+  const inFlight = new Set<Promise<void>>()
+  const handle: ProxyHandler = (request, response, arrival, url) => {
+    const sink = responseSink(response, arrival)
+    const call = callOf(request, response, url)
+    const work = async () => {
+      const caller = await agentOf(authenticate, request, arrival)
+      await forwardCall(context, caller, call, sink)
+    }
+    const served = work().catch((thrown: unknown) => {
+      const isGone = response.destroyed || request.destroyed
+      const failure = asFailure(thrown)
+      if (isOurFault(failure.code) && !(isGone && failure.code === 'internal')) {
+        const members = { request_id: arrival.requestId, code: failure.code, error: failure.cause }
+        parts.log.error(failure.message, members)
+      }
+      if (response.headersSent) return sink.cut()
+      if (!response.destroyed) refuse(request, response, arrival, failure, sink.eventId)
+    })
+    inFlight.add(served)
+    void served.finally(() => inFlight.delete(served))
+  }
+  return {
+    handle,
+    async close() {
+      broker.streams.close()
+      await Promise.all(inFlight)
+      await broker.drain()
+      broker.close()
+    },
+  }
+}
+
+function callOf(request: IncomingMessage, response: ServerResponse, url: string): ProxyCall {
+  const hasBody =
+    request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0
+  return {
+    method: request.method ?? '',
+    ...parseProxyUrl(url),
+    rawHeaders: request.rawHeaders,
+    ...(hasBody && { body: request }),
+    takeBody() {
+      if (isWaitingToSend(request)) response.writeContinue()
+    },
+  }
+}
+
+/** RFC 9110 section 10.1.1. */
+function isWaitingToSend(request: IncomingMessage): boolean {
+  return /(?:^|\W)100-continue(?:$|\W)/i.test(request.headers.expect ?? '')
+}
+
+async function agentOf(authenticate: Authenticate, request: IncomingMessage, arrival: Arrival): Promise<AgentCaller> {
+  const caller = await authenticate(
+    { id: arrival.tenant, ...(arrival.slug !== undefined && { slug: arrival.slug }) },
+    {
+      authorization: authorizationOf(request.rawHeaders),
+      requestId: arrival.requestId,
+      ...(arrival.ip !== undefined && { ip: arrival.ip }),
+      takesTokenScheme: true,
+    },
+  )
+  requireScopes(caller, ['connections:use'])
+  if (caller.kind === 'agent') return caller
+  throw new Failure('insufficient_scope', `Connections are used by agents; this token belongs to an ${caller.kind}.`, {
+    members: { required_scopes: ['connections:use'] },
+  })
+}
+
+function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  arrival: Arrival,
+  failure: Failure,
+  eventId: string | undefined,
+): void {
+  const problem = renderProblem(failure, arrival.requestId)
+  const challenge = challengeFor(failure, {
+    baseUrl: arrival.baseUrl,
+    authorization: authorizationOf(request.rawHeaders),
+  })
+  // A client that was never told to go on sends no body: the next bytes on the connection would be taken for it.
+  const mayGoOn = !isWaitingToSend(request) || request.readableEnded
+  const body = JSON.stringify(problem.body)
+  response.writeHead(problem.status, {
+    ...problem.headers,
+    'content-length': Buffer.byteLength(body),
+    'valetkey-request-id': arrival.requestId,
+    'x-request-id': arrival.requestId,
+    ...(eventId !== undefined && { 'valetkey-event': eventId }),
+    ...(challenge !== undefined && { 'www-authenticate': challenge }),
+    ...(failure.code === 'method_not_allowed' && { allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' }),
+    ...(!mayGoOn && { connection: 'close' }),
+  })
+  response.end(body)
+}

@@ -1,0 +1,62 @@
+import type { ServerResponse } from 'node:http'
+import type { AnswerSink } from '../../../flows/broker/answer-sink.ts'
+
+/** An HTTP response as the sink of a brokered call. `ours` are headers that stand on every answer of the proxy. */
+export function responseSink(
+  response: ServerResponse,
+  ours: { readonly requestId: string },
+): AnswerSink & { readonly eventId: string | undefined } {
+  let eventId: string | undefined
+  const finished = new Promise<void>(resolve => {
+    response.once('finish', resolve)
+    response.once('close', resolve)
+  })
+  return {
+    get eventId() {
+      return eventId
+    },
+    event(id) {
+      eventId = id
+    },
+    head(status, headers) {
+      response.writeHead(status, [
+        ...withoutRequestId(headers),
+        'valetkey-request-id',
+        ours.requestId,
+        'x-request-id',
+        ours.requestId,
+        ...(eventId === undefined ? [] : ['valetkey-event', eventId]),
+      ])
+      // An event stream's head must not wait for its first event.
+      response.flushHeaders()
+    },
+    write: chunk => response.write(chunk),
+    onDrain(resume) {
+      response.on('drain', resume)
+    },
+    end(trailers) {
+      if (trailers.length > 0) {
+        const pairs: [string, string][] = []
+        for (let i = 0; i + 1 < trailers.length; i += 2) pairs.push([trailers[i]!, trailers[i + 1]!])
+        response.addTrailers(pairs)
+      }
+      response.end()
+    },
+    cut() {
+      // A reset, for an orderly end of the connection could be taken for the end of an answer without a length.
+      if (response.socket !== null) response.socket.resetAndDestroy()
+      response.destroy()
+    },
+    finished,
+    onGone(hear) {
+      response.once('close', () => {
+        if (!response.writableFinished) hear()
+      })
+    },
+  }
+}
+
+/** `X-Request-Id` is ours on every answer (CONTRACT 3). */
+function withoutRequestId(headers: readonly string[]): string[] {
+  return headers.filter((_, index) => headers[index - (index % 2)]!.toLowerCase() !== 'x-request-id')
+}

@@ -1,0 +1,128 @@
+import type { Reason } from '@valetkey/contract/errors'
+import type { Action } from '@valetkey/contract/events'
+import type { AgentCaller } from '../../core/caller.ts'
+import type { Operation } from '../../core/catalogue/provider.ts'
+import { Failure, invalid, notFound } from '../../core/failure.ts'
+import type { GrantId } from '../../core/ids.ts'
+import { findCredentialParameter } from '../../core/request/credential-parameters.ts'
+import { checkPath } from '../../core/request/path-hygiene.ts'
+import type { BrokerParts } from './broker-parts.ts'
+import { readFacts } from './call-facts.ts'
+import { findConnection } from './find-connection.ts'
+import { decideCall } from './open-call.ts'
+import { proxyMethods } from './proxy-call.ts'
+
+/** What would happen to a call. It is a question: nothing is sent and nothing recorded. */
+export type DecisionQuestion =
+  | { readonly connection: string; readonly method: string; readonly path: string; readonly body?: unknown }
+  | { readonly connection: string; readonly operation: string; readonly input?: Readonly<Record<string, unknown>> }
+
+export interface Explained {
+  readonly allowed: boolean
+  readonly operation?: string
+  readonly resourceType?: string
+  readonly action?: Action
+  readonly grant?: GrantId
+  /** None when allowed. */
+  readonly reasons: readonly Reason[]
+}
+
+/** The decision on a call with every reason and its fix, by the very rules that the proxy follows (P3). */
+export async function explainDecision(
+  parts: BrokerParts,
+  caller: AgentCaller,
+  question: DecisionQuestion,
+): Promise<Explained> {
+  const id = await findConnection(parts, caller, question.connection)
+  const facts = await readFacts(parts, caller, id)
+  if (facts === undefined) throw notFound()
+  const call =
+    'operation' in question ? callOfOperation(parts, facts.connection.provider, question) : readCall(question)
+  const decision = decideCall(parts, caller, call, facts)
+  if (!decision.allowed && decision.code === 'not_found') throw notFound()
+  const reasons = [
+    ...(decision.allowed ? [] : decision.reasons),
+    ...hygieneReasons(call, decision.operation, facts.provider.entry.api.credentialParameters, question),
+  ]
+  return {
+    allowed: decision.allowed && reasons.length === 0,
+    ...(decision.operationId !== undefined && { operation: decision.operationId }),
+    ...(decision.resourceType !== undefined && { resourceType: decision.resourceType }),
+    ...(decision.action !== undefined && { action: decision.action }),
+    ...(decision.allowed && reasons.length === 0 && { grant: decision.grant.id }),
+    reasons,
+  }
+}
+
+interface Called {
+  readonly method: string
+  readonly host?: string
+  readonly path: string
+  readonly query: string
+}
+
+function readCall(question: Extract<DecisionQuestion, { method: string }>): Called {
+  const method = question.method.toUpperCase()
+  if (!proxyMethods.includes(method)) throw invalid('/method', `Use one of ${proxyMethods.join(', ')}.`)
+  const mark = question.path.indexOf('?')
+  const whole = mark === -1 ? question.path : question.path.slice(0, mark)
+  const query = mark === -1 ? '' : question.path.slice(mark)
+  const named = /^\/~([^/]+)(\/.*)?$/.exec(whole)
+  const path = named === null ? whole : (named[2] ?? '/')
+  const checked = checkPath(path, { mayEncodeSlash: true })
+  if (!checked.ok) throw invalid('/path', checked.why)
+  return { method, ...(named !== null && { host: named[1]!.toLowerCase() }), path, query }
+}
+
+/** The usual route of an operation, with the input in the places that it names. */
+function callOfOperation(
+  parts: BrokerParts,
+  provider: string,
+  question: Extract<DecisionQuestion, { operation: string }>,
+): Called {
+  const found = parts.catalogue.operation(question.operation)
+  const route = found?.operation.routes[0]
+  if (found === undefined || found.entry.id !== provider || route === undefined) {
+    throw new Failure('unknown_operation', `This connection's provider has no operation ${question.operation}.`)
+  }
+  const fill = (name: string) => {
+    const value = question.input?.[name]
+    return typeof value === 'string' && value !== '' ? encodeURIComponent(value) : 'x'
+  }
+  const path = route.pattern.replace(/\{(\w+)\}/g, (_, name: string) => fill(name)).replace(/\*\*$/, 'x')
+  const checked = checkPath(path, { mayEncodeSlash: found.operation.encodedSlash === true })
+  if (!checked.ok) throw invalid('/input', checked.why)
+  return {
+    method: route.methods[0] ?? 'GET',
+    ...(route.host !== undefined && { host: route.host }),
+    path,
+    query: '',
+  }
+}
+
+function hygieneReasons(
+  call: Called,
+  operation: Operation | undefined,
+  names: readonly string[],
+  question: DecisionQuestion,
+): Reason[] {
+  const reasons: Reason[] = []
+  const path = checkPath(call.path, { mayEncodeSlash: operation?.encodedSlash === true })
+  if (!path.ok) reasons.push({ code: 'validation_failed', detail: path.why, fix: 'Write the path without it.' })
+  const body = 'operation' in question ? question.input : question.body
+  const found = findCredentialParameter(
+    {
+      query: call.query,
+      ...(body !== undefined && { body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)) }),
+    },
+    names,
+  )
+  if (found !== undefined) {
+    reasons.push({
+      code: 'validation_failed',
+      detail: `The parameter ${found.name} carries a credential.`,
+      fix: 'Leave it out: Valetkey puts the credential in.',
+    })
+  }
+  return reasons
+}

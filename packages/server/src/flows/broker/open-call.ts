@@ -1,0 +1,143 @@
+import type { AgentCaller } from '../../core/caller.ts'
+import { notFound } from '../../core/failure.ts'
+import type { ConnectionId } from '../../core/ids.ts'
+import { type Allowed, type Decision, decide } from '../../core/permission/decide.ts'
+import type { AccessSubject } from './access-event.ts'
+import type { BrokerParts } from './broker-parts.ts'
+import type { CallCut } from './call-cut.ts'
+import type { CallFacts, FactsMemory, HeldFacts } from './call-facts.ts'
+import { deniedFailure } from './denied-failure.ts'
+import { findConnection } from './find-connection.ts'
+import { checkCall, type ProxyCall, requirePlainSlashes } from './proxy-call.ts'
+import type { StreamRegistry } from './stream-registry.ts'
+
+/** A call that is allowed now and will be cut when what allows it ends. */
+export interface OpenCall {
+  readonly facts: CallFacts
+  readonly decision: Allowed
+  readonly subject: AccessSubject
+  /** Takes it out of the registry. */
+  readonly leave: () => void
+}
+
+/** What is known of a call so far, for the record if it is refused. */
+export interface CallNotes {
+  subject: AccessSubject
+  reasons: readonly string[]
+}
+
+/**
+ * From what an agent asks to an allowed call (P3): hygiene, connection, facts, decision. The facts hold at the very
+ * moment at which the call enters the registry; from then on a revocation cuts it (P4).
+ */
+export async function openCall(
+  parts: BrokerParts,
+  memory: FactsMemory,
+  registry: StreamRegistry,
+  caller: AgentCaller,
+  call: ProxyCall,
+  cut: CallCut,
+  notes: CallNotes,
+): Promise<OpenCall> {
+  checkCall(call)
+  const id = await findConnection(parts, caller, call.connection)
+  for (let afresh = false; ; afresh = true) {
+    const held = await memory.get(caller, id, afresh)
+    try {
+      const opened = judge(parts, caller, call, held, notes)
+      if (held.isStale()) continue
+      if (opened !== undefined) return { ...opened, leave: enter(registry, caller, opened, cut) }
+    } finally {
+      held.release()
+    }
+  }
+}
+
+/** Undefined: denied by what was remembered, so that it has to be read again before anybody is told so. */
+function judge(
+  parts: BrokerParts,
+  caller: AgentCaller,
+  call: ProxyCall,
+  held: HeldFacts,
+  notes: CallNotes,
+): Omit<OpenCall, 'leave'> | undefined {
+  const { facts } = held
+  const mayAskAgain = held.isRemembered || held.isStale()
+  if (facts === undefined) {
+    if (mayAskAgain) return undefined
+    throw notFound()
+  }
+  const decision = decideCall(parts, caller, call, facts)
+  if (!decision.allowed && mayAskAgain) return undefined
+  const { connection } = facts
+  const subject: AccessSubject = {
+    ...notes.subject,
+    connection,
+    called: decision,
+    host: call.host ?? facts.provider.origins[0]?.host ?? notes.subject.host,
+    pathTemplate: decision.pathTemplate ?? notes.subject.pathTemplate,
+    ...(decision.allowed && { grant: decision.grant.id, host: decision.host }),
+  }
+  notes.subject = subject
+  requirePlainSlashes(call.path, decision.operation?.encodedSlash === true)
+  if (decision.allowed) return { facts, decision, subject }
+  notes.reasons = decision.reasons.map(reason => reason.code)
+  throw deniedFailure(decision)
+}
+
+/** The one question of whether this caller may make this call, on these facts. */
+export function decideCall(
+  parts: Pick<BrokerParts, 'now'>,
+  caller: AgentCaller,
+  call: Pick<ProxyCall, 'method' | 'host' | 'path'>,
+  facts: CallFacts,
+): Decision {
+  const { provider, table, connection, grants, task, ceiling } = facts
+  return decide({
+    provider,
+    table,
+    method: call.method,
+    ...(call.host !== undefined && { host: call.host }),
+    path: call.path,
+    caller,
+    connection,
+    grants,
+    ...(task !== undefined && { task }),
+    ...(ceiling !== undefined && { ceiling }),
+    now: parts.now(),
+  })
+}
+
+function enter(
+  registry: StreamRegistry,
+  caller: AgentCaller,
+  opened: Omit<OpenCall, 'leave'>,
+  cut: CallCut,
+): () => void {
+  const { connection, task } = opened.facts
+  return registry.enter({
+    tenant: caller.tenant,
+    agent: caller.agent,
+    ...(connection.user !== undefined && { user: connection.user }),
+    connection: connection.id,
+    integration: connection.integration,
+    grant: opened.decision.grant,
+    ...(task !== undefined && { task }),
+    cut: why => cut.cut(why),
+  })
+}
+
+/** Why a call that was allowed is so no longer, read anew; undefined when it would be allowed again. */
+export async function denialNow(
+  parts: BrokerParts,
+  memory: FactsMemory,
+  caller: AgentCaller,
+  call: ProxyCall,
+  connection: ConnectionId,
+): Promise<ReturnType<typeof deniedFailure> | undefined> {
+  const held = await memory.get(caller, connection, true)
+  held.release()
+  if (held.facts === undefined) return notFound()
+  const decision = decideCall(parts, caller, call, held.facts)
+  return decision.allowed ? undefined : deniedFailure(decision)
+}

@@ -1,0 +1,93 @@
+import type { ResolvedProvider } from '../../core/catalogue/resolved-provider.ts'
+import { Failure, invalid } from '../../core/failure.ts'
+import { bodyNeedsInspection, firstBytesWanted, inspectedBytes } from '../../core/request/body-kind.ts'
+import { type FoundParameter, findCredentialParameter } from '../../core/request/credential-parameters.ts'
+import { forwardHeaders } from '../../core/request/request-headers.ts'
+import type { Secret } from '../../core/secret.ts'
+import type { StreamRequest } from '../../engines/egress/egress.ts'
+import type { ProxyCall } from './proxy-call.ts'
+import type { Upload } from './upload.ts'
+
+/** A request on its way up, complete but for the credential, so that it can be sent with another one. */
+export interface Outgoing {
+  with(accessToken: Secret): StreamRequest
+}
+
+/**
+ * Judges what goes up: no parameter that carries a credential of the agent's own, in query or body, and headers by the
+ * allow-list (P7). A body that may hold parameters is read whole before anything is sent. Throws `validation_failed` or
+ * `payload_too_large`.
+ */
+export async function prepareOutgoing(
+  provider: ResolvedProvider,
+  target: string,
+  call: ProxyCall,
+  upload: Upload,
+): Promise<Outgoing> {
+  const { api } = provider.entry
+  const credential = api.credentialHeader ?? { name: 'authorization', scheme: 'Bearer' }
+  const forwarded = forwardHeaders(call.rawHeaders, {
+    entryHeaders: api.requestHeaders,
+    ...(api.defaultHeaders !== undefined && { defaultHeaders: api.defaultHeaders }),
+    credentialHeader: credential.name,
+  })
+  if (!forwarded.ok) throw invalid(`/headers/${forwarded.header}`, forwarded.why)
+  refuseParameter(findCredentialParameter({ query: call.query }, api.credentialParameters))
+  await inspectBody(api.credentialParameters, call, upload)
+  const length = headerOf(call.rawHeaders, 'content-length')
+  return {
+    with(accessToken) {
+      const body = upload.open()
+      const isStream = body !== undefined && !Buffer.isBuffer(body)
+      const token = accessToken.reveal()
+      return {
+        method: call.method,
+        origin: target,
+        path: call.path + call.query,
+        headers: [
+          ...forwarded.headers,
+          // Of bytes that are at hand the length is known better than by what the agent said.
+          ...(isStream && length !== undefined ? ['content-length', length] : []),
+          credential.name.toLowerCase(),
+          credential.scheme === '' ? token : `${credential.scheme} ${token}`,
+        ],
+        ...(body !== undefined && { body }),
+      }
+    },
+  }
+}
+
+async function inspectBody(names: readonly string[], call: ProxyCall, upload: Upload): Promise<void> {
+  if (names.length === 0 || call.body === undefined) return
+  const contentType = headerOf(call.rawHeaders, 'content-type')
+  const beginning = await upload.beginning(firstBytesWanted)
+  if (!bodyNeedsInspection(contentType, beginning)) return
+  const body = await upload.whole(inspectedBytes)
+  if (body === undefined) {
+    throw new Failure(
+      'payload_too_large',
+      'A body that may hold parameters (JSON, a form, multipart) is read whole and may have 1 MiB at most. Send less, or the file as it is.',
+    )
+  }
+  refuseParameter(findCredentialParameter({ ...(contentType !== undefined && { contentType }), body }, names))
+}
+
+function refuseParameter(found: FoundParameter | undefined): void {
+  if (found === undefined) return
+  if (found.where === 'charset') {
+    throw invalid('/headers/content-type', 'This charset is not read here. Send the body as UTF-8.')
+  }
+  const where = found.where === 'query' ? '/query' : '/body'
+  throw invalid(
+    `${where}/${found.name}`,
+    `The parameter ${found.name} carries a credential. Leave it out: Valetkey puts the credential in.`,
+  )
+}
+
+/** The value of a header that may stand there once; repeated ones were refused before. */
+export function headerOf(rawHeaders: readonly string[], name: string): string | undefined {
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]!.toLowerCase() === name) return rawHeaders[i + 1]
+  }
+  return undefined
+}

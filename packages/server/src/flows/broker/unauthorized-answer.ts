@@ -1,0 +1,30 @@
+import type { ProviderEntry } from '../../core/catalogue/provider.ts'
+import { readBoundedJson } from '../../core/token/bounded-json.ts'
+import { atPointer } from '../../core/token/json-pointer.ts'
+import type { Attempt, Head } from './attempt.ts'
+import { headerOf } from './outgoing.ts'
+
+/** A refusal is short; a longer body is data and is not looked into. */
+const longestRefusal = 16 * 1024
+const bounds = { maxBytes: longestRefusal, maxDepth: 8, maxMembers: 200, maxTextLength: longestRefusal }
+
+/**
+ * Whether an answer says that the access token is no longer good: 401, or what the entry declares equal to it (a status
+ * and a value in a JSON body). Only where such a rule exists is the beginning of the body waited for.
+ */
+export async function isUnauthorized(attempt: Attempt, head: Head, entry: ProviderEntry): Promise<boolean> {
+  if (head.status === 401) return true
+  const rules = (entry.api.unauthorizedAnswers ?? []).filter(rule => rule.status === head.status)
+  if (rules.length === 0) return false
+  const type = headerOf(head.rawHeaders, 'content-type') ?? ''
+  const length = headerOf(head.rawHeaders, 'content-length')
+  if (!/json/i.test(type) || (length !== undefined && Number(length) > longestRefusal)) return false
+  const { bytes, isWhole } = await attempt.beginning(longestRefusal)
+  if (!isWhole) return false
+  const read = readBoundedJson(bytes, bounds)
+  if (read.kind !== 'object') return false
+  return rules.some(rule => {
+    const value = atPointer(read.value, rule.pointer)
+    return typeof value === 'string' && rule.values.includes(value)
+  })
+}
