@@ -25,6 +25,9 @@ export async function account(send: Send, request: AccountRequest): Promise<Acco
       if (tokens.idTokenClaims === undefined) throw refused('The sign-in brought no verified ID token.')
       return accountIn(tokens.idTokenClaims, request)
     case 'endpoint': {
+      // A discovered provider may have no userinfo endpoint; its ID token was verified and says the same.
+      if (provider.accountUrl === undefined && tokens.idTokenClaims !== undefined)
+        return accountIn(tokens.idTokenClaims, request)
       const profile = await fetchProfile(send, request)
       const sub = tokens.idTokenClaims?.sub
       // OpenID Connect Core section 5.3.4: userinfo of another person must not be taken for this one's (row 66).
@@ -43,7 +46,8 @@ export async function account(send: Send, request: AccountRequest): Promise<Acco
 async function fetchProfile(send: Send, request: AccountRequest): Promise<unknown> {
   const { provider, tokens } = request
   const { entry, accountUrl } = provider
-  if (accountUrl === undefined) throw new TypeError('an account rule of source endpoint wants a resolved account URL')
+  if (accountUrl === undefined)
+    throw refused('The provider names neither a userinfo endpoint nor an account in its ID token.')
   const token = tokens.accessToken.reveal()
   const placeholder = /\{access_token\}|%7Baccess_token%7D/gi
   const isInPath = accountUrl.search(placeholder) !== -1

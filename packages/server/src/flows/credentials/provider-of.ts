@@ -2,7 +2,7 @@ import { type Discovered, resolveProvider } from '../../core/catalogue/resolve-p
 import type { ResolvedProvider } from '../../core/catalogue/resolved-provider.ts'
 import { Failure } from '../../core/failure.ts'
 import type { Integration } from '../../core/integration.ts'
-import type { OAuthClient } from '../../engines/oauth/oauth.ts'
+import type { DiscoveredEndpoints, OAuthClient } from '../../engines/oauth/oauth.ts'
 import type { Parts } from '../../parts.ts'
 import { entryOf } from '../integrations/save-integration.ts'
 import { sendFor } from './send-for.ts'
@@ -52,11 +52,15 @@ function discover(parts: Needs, integration: Integration, issuer: string): Promi
   document.catch(() => {
     if (mine.get(key)?.document === document) mine.delete(key)
   })
+  if (!document.supportsS256 && entryOf(parts, integration).oauth.pkce === 'S256') {
+    // Row 19: a code that no verifier is bound to could be redeemed by whoever sees it.
+    throw new Failure('provider_answer_refused', 'The provider lists its PKCE methods, and S256 is not one of them.')
+  }
   return document
 }
 
 async function read(parts: Needs, integration: Integration, issuer: string): Promise<Discovered> {
-  let document: Discovered
+  let document: DiscoveredEndpoints
   try {
     document = await parts.oauth.discover(sendFor(parts, integration.tenant), issuer)
   } catch (cause) {
@@ -70,6 +74,10 @@ async function read(parts: Needs, integration: Integration, issuer: string): Pro
       'provider_answer_refused',
       'The discovery document names another issuer than the one it was read from.',
     )
+  }
+  if (!document.supportsS256 && entryOf(parts, integration).oauth.pkce === 'S256') {
+    // Row 19: a code that no verifier is bound to could be redeemed by whoever sees it.
+    throw new Failure('provider_answer_refused', 'The provider lists its PKCE methods, and S256 is not one of them.')
   }
   return document
 }
