@@ -73,6 +73,36 @@ test('body does the work and answers something else', async () => {
   expect(app.provider.stats.refreshes).toBe(1)
 })
 
+test('trickle sends an answer byte by byte until the client gives up', async () => {
+  const app = await startApp()
+  const { refresh_token } = (await app.connect()).body
+  app.provider.script([
+    { at: 'token', kind: 'trickle', ms: 0 },
+    { at: 'discovery', kind: 'trickle', ms: 50 },
+  ])
+  expect((await app.refresh(refresh_token)).body).toHaveProperty('access_token')
+  const address = `${app.provider.issuer}/.well-known/openid-configuration`
+  const response = await fetch(address)
+  const reader = response.body!.getReader()
+  expect(new TextDecoder().decode((await reader.read()).value)).toMatch(/^\{/)
+  await reader.cancel()
+  const record = app.provider.requests.at(-1)!
+  await record.finished
+  expect(record.wasAborted).toBe(true)
+})
+
+test('headers made of the request let an evil provider send the person on with the state it was given', async () => {
+  const app = await startApp()
+  app.provider.script({
+    at: 'authorize',
+    kind: 'status',
+    status: 302,
+    headers: ({ query }) => ({ location: `http://127.0.0.1:9/honest?state=${encodeURIComponent(query.state!)}` }),
+  })
+  const back = new URL(await app.provider.approve(app.authorizationUrl(), { user: 'alice' }))
+  expect([back.pathname, back.searchParams.get('state')]).toEqual(['/honest', 'st&te=1'])
+})
+
 test('delay waits and then answers; closing the provider ends the wait', async () => {
   const app = await startApp()
   app.provider.script([

@@ -8,6 +8,7 @@ export const faultKinds = {
   body: 'Does the work and replaces the answer by `body` (and `status`, `headers` where given).',
   drop_before: 'Destroys the socket after the request was read and before any work is done.',
   drop_after: 'Does the work (a refresh token is rotated) and destroys the socket without a byte.',
+  trickle: 'Does the work and sends the body one byte every `ms` of real time.',
   half_answer: 'Does the work, sends the headers and half of the body, and destroys the socket.',
 } as const
 export type FaultKind = keyof typeof faultKinds
@@ -23,7 +24,8 @@ export interface Fault {
   readonly ms?: number
   readonly status?: number
   readonly body?: string | object
-  readonly headers?: Readonly<Record<string, string>>
+  /** Fixed, or made of the request: an evil provider sends the person on with the `state` it was given. */
+  readonly headers?: Readonly<Record<string, string>> | ((request: RecordedRequest) => Readonly<Record<string, string>>)
 }
 
 /** Requests of one endpoint kept waiting. */
@@ -121,8 +123,9 @@ function judgeFault(fault: Fault): void {
   if (!Object.hasOwn(faultKinds, fault.kind)) {
     throw new TypeError(`no fault is called "${fault.kind}"; expected one of ${Object.keys(faultKinds).join(', ')}`)
   }
-  if (fault.kind === 'delay' && !(fault.ms !== undefined && fault.ms >= 0)) {
-    throw new TypeError('a delay needs `ms`, the milliseconds to wait')
+  const isTimed = fault.kind === 'delay' || fault.kind === 'trickle'
+  if (isTimed && !(fault.ms !== undefined && fault.ms >= 0)) {
+    throw new TypeError(`a ${fault.kind} needs \`ms\`, the milliseconds to wait`)
   }
   if (fault.kind === 'body' && fault.body === undefined) throw new TypeError('a body fault needs `body`')
 }

@@ -26,6 +26,7 @@ test.each(['RS256', 'ES256'] as const)(
       at_hash: half.toString('base64url'),
     })
     expect(payload).not.toHaveProperty('name')
+    expect(app.provider.allIssuedSecrets()).toContain(body.id_token)
   },
 )
 

@@ -84,7 +84,7 @@ export interface TestProviderOptions {
   readonly autoApprove?: string
   /** Default RS256. */
   readonly signingAlgorithm?: 'RS256' | 'ES256'
-  /** So many requests are kept in `requests`; beyond it the oldest tenth is forgotten. Default 100,000. */
+  /** So many requests are kept in `requests`; beyond it the oldest tenth is forgotten. Default 20,000; `stats` counts on. */
   readonly recordLimit?: number
   /** The outside time in milliseconds; default `Date.now`. */
   readonly now?: () => number

@@ -3,7 +3,7 @@
  * there is one implementation of each.
  */
 export const quirks = {
-  'json-token-request': 'The token and revocation endpoints take JSON bodies only.',
+  'json-token-request': 'The token, revocation and introspection endpoints take JSON bodies only.',
   'http-200-on-error':
     'Errors of the token endpoint come as 200 with `{ok: false, error}`; successes carry `ok: true`.',
   'api-200-on-error': 'A refused bearer token at an API comes as 200 with `{ok: false, error: "invalid_auth"}`.',

@@ -137,6 +137,8 @@ test('tokens are made, listed, expired and taken back by hand', async () => {
   expect(provider.allIssuedSecrets()).toEqual(
     expect.arrayContaining([tokens.accessToken, tokens.refreshToken, renewed.refresh_token, 'app:s3cret/+%']),
   )
+  provider.addClient({ id: 'app', secret: 'another', redirectUris: [app.redirectUri] })
+  expect(provider.allIssuedSecrets()).toEqual(expect.arrayContaining(['app:s3cret/+%', 'another']))
   const bob = provider.issueTokens('bob', 'app')
   provider.killFamily(bob.refreshToken!)
   expect((await app.call('/api/me', bob.accessToken)).status).toBe(401)

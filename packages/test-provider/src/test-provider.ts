@@ -88,7 +88,7 @@ export interface TestProvider {
   approve(authorizationUrl: string, approval: Approval): Promise<string>
   issueTokens(user: string | undefined, client: string, scopes?: readonly string[]): IssuedTokens
   activeTokens(): ActiveToken[]
-  /** Every access token, refresh token and client secret that ever was, dead ones included. */
+  /** Every access, refresh and id token and every client secret that ever was, dead and replaced ones included. */
   allIssuedSecrets(): string[]
   /** Every authorization code that ever was. */
   allIssuedCodes(): string[]
@@ -146,7 +146,7 @@ function mountProvider(
   }
   setQuirks(chosenQuirks)
 
-  const log = createRequestLog(options.recordLimit ?? 100_000)
+  const log = createRequestLog(options.recordLimit ?? 20_000)
   const faults = createFaultScript()
   const closing = new AbortController()
   const parts = {
@@ -209,6 +209,7 @@ function createState(options: TestProviderOptions, surface: Surface, url: string
     ...(options.autoApprove !== undefined && { autoApprove: options.autoApprove }),
     seed: options.seed ?? {},
     pending: new Map(),
+    clientSecrets: new Set(),
     usedAssertions: new Set(),
   }
   for (const user of users) addUser(state, user)
@@ -224,6 +225,7 @@ function addClient(state: ProviderState, given: ClientOptions): void {
   // A client and a user of one name could be mistaken for each other in a token's subject (RFC 9700 section 4.15).
   if (state.users.has(client.id)) throw new TypeError(`"${client.id}" is already the id of a user`)
   state.clients.set(client.id, client)
+  if (client.secret !== undefined) state.clientSecrets.add(client.secret)
 }
 
 function addUser(state: ProviderState, user: UserOptions): void {
@@ -297,7 +299,8 @@ function createHandle(
     allIssuedSecrets: () => [
       ...tokens.access.keys(),
       ...tokens.refresh.keys(),
-      ...[...state.clients.values()].flatMap(client => client.secret ?? []),
+      ...tokens.idTokens,
+      ...state.clientSecrets,
     ],
     allIssuedCodes: () => [...tokens.codes.keys()],
     revokeAccess: id =>

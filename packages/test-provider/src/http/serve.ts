@@ -2,13 +2,15 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProviderClock } from '../clock.ts'
-import type { Fault, FaultScript } from '../faults.ts'
+import type { Fault, FaultKind, FaultScript } from '../faults.ts'
 import { type Answer, type Exchange, json } from './exchange.ts'
 import type { RecordedRequest, RequestLog } from './request-log.ts'
 import { matchRoute, type Route } from './routes.ts'
 
 const keptForHandlers = 8 * 1024 * 1024
 const keptAsText = 64 * 1024
+/** The faults that end the connection from this side: then the client did not go away. */
+const cutting = new Set<string>(['drop_before', 'drop_after', 'half_answer'] satisfies FaultKind[])
 
 /** What serving a request needs. */
 export interface ServeParts {
@@ -54,7 +56,7 @@ export async function serve(
   }
   parts.log.record(record)
   response.once('close', () => {
-    record.wasAborted = !response.writableFinished && record.fault === undefined
+    record.wasAborted = !response.writableFinished && !cutting.has(record.fault ?? '')
     gone.abort()
     finished.resolve()
   })
@@ -79,7 +81,8 @@ export async function serve(
     const answer = await answerOf(parts, match, exchange, fault)
     await parts.faults.pass(endpoint, 'after', record)
     if (fault?.kind === 'drop_after') return void request.socket.destroy()
-    await write(request, response, record, answer, fault?.kind === 'half_answer', gone.signal)
+    const slowed = fault?.kind === 'trickle' ? trickled(answer, fault.ms ?? 0) : answer
+    await write(request, response, record, slowed, fault?.kind === 'half_answer', gone.signal)
   } catch (error) {
     if (parts.closed.aborted || gone.signal.aborted) return
     if (response.headersSent) return void request.socket.destroy()
@@ -101,20 +104,38 @@ async function answerOf(
   exchange: Exchange,
   fault: Fault | undefined,
 ): Promise<Answer> {
-  if (fault?.kind === 'status') return replaced({ status: 503 }, fault)
+  if (fault?.kind === 'status') return replaced({ status: 503 }, fault, exchange.record)
   const answer =
     match.kind === 'found'
       ? await match.route.handle(exchange, match.params)
       : parts.refuse(match.kind === 'unknown' ? 404 : 405, exchange)
-  return fault?.kind === 'body' ? replaced(answer, fault) : answer
+  return fault?.kind === 'body' ? replaced(answer, fault, exchange.record) : answer
 }
 
-function replaced(answer: Answer, fault: Fault): Answer {
+/** A whole answer, one byte at a time. An answer that streams by itself is left as it is. */
+function trickled(answer: Answer, everyMilliseconds: number): Answer {
+  const { body = '', ...rest } = answer
+  if (answer.stream !== undefined) return answer
+  return {
+    ...rest,
+    async stream(response, gone) {
+      for (const byte of Buffer.from(body)) {
+        if (gone.aborted) return
+        response.write(Buffer.of(byte))
+        await sleep(everyMilliseconds, undefined, { signal: gone }).catch(() => undefined)
+      }
+      response.end()
+    },
+  }
+}
+
+function replaced(answer: Answer, fault: Fault, record: RecordedRequest): Answer {
+  const headers = typeof fault.headers === 'function' ? fault.headers(record) : fault.headers
   const isObject = typeof fault.body === 'object'
   const body = isObject ? JSON.stringify(fault.body) : fault.body
   return {
     status: fault.status ?? answer.status,
-    headers: { ...(isObject && { 'content-type': 'application/json' }), ...fault.headers },
+    headers: { ...(isObject && { 'content-type': 'application/json' }), ...headers },
     ...(typeof body === 'string' && { body }),
   }
 }

@@ -6,12 +6,12 @@ import type { AccessToken, Code } from './token-book.ts'
  * The id token of a code exchange (OpenID Connect Core sections 2 and 3.1.3.6). Its times are of the outside clock: the
  * client judges them by its own.
  */
-export function idTokenFor(state: ProviderState, access: AccessToken, code: Code): Promise<string> {
+export async function idTokenFor(state: ProviderState, access: AccessToken, code: Code): Promise<string> {
   const { quirks } = state
   const user = state.users.get(code.userId)!
   const now = Math.floor(state.baseNow() / 1000)
   const nonce = quirks.has('id-token-wrong-nonce') ? 'another-nonce' : code.nonce
-  return state.keys.sign(
+  const token = await state.keys.sign(
     {
       iss: quirks.has('id-token-wrong-issuer') ? 'https://another-issuer.example' : state.issuer,
       sub: user.id,
@@ -25,6 +25,8 @@ export function idTokenFor(state: ProviderState, access: AccessToken, code: Code
     },
     quirks,
   )
+  state.tokens.idTokens.push(token)
+  return token
 }
 
 /** The claims that the scopes `profile` and `email` open. */

@@ -84,6 +84,8 @@ export interface ProviderState {
   readonly seed: Seed
   /** Consent pages that were shown and not answered yet, by their transaction id. */
   readonly pending: Map<string, PendingAuthorization>
+  /** Every client secret there ever was, replaced ones included. */
+  readonly clientSecrets: Set<string>
   /** Client assertions seen so far: each is good once. */
   readonly usedAssertions: Set<string>
 }

@@ -100,6 +100,7 @@ export class TokenBook {
   readonly refresh = new Map<string, RefreshToken>()
   readonly codes = new Map<string, Code>()
   readonly families = new Map<string, Family>()
+  readonly idTokens: string[] = []
   readonly #clock: ProviderClock
   readonly #rules: TokenRules
 
