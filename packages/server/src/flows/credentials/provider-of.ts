@@ -52,10 +52,6 @@ function discover(parts: Needs, integration: Integration, issuer: string): Promi
   document.catch(() => {
     if (mine.get(key)?.document === document) mine.delete(key)
   })
-  if (!document.supportsS256 && entryOf(parts, integration).oauth.pkce === 'S256') {
-    // Row 19: a code that no verifier is bound to could be redeemed by whoever sees it.
-    throw new Failure('provider_answer_refused', 'The provider lists its PKCE methods, and S256 is not one of them.')
-  }
   return document
 }
 
