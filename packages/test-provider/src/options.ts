@@ -2,8 +2,8 @@ import type { JSONWebKeySet } from 'jose'
 import type { Item } from './api/items.ts'
 import type { HubSpotSeed } from './hubspot/hubspot-seed.ts'
 import type { NotionSeed } from './notion/notion-seed.ts'
+import type { TestProvider } from './provider-handle.ts'
 import type { QuirkName } from './quirks.ts'
-import type { TestProvider } from './test-provider.ts'
 
 /** Which surface is served: paths, shapes and habits of that vendor. */
 export type Vendor = 'generic' | 'notion' | 'hubspot'

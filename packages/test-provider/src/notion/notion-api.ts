@@ -1,8 +1,8 @@
-import { type Answer, type Exchange, json, jsonObject } from '../http/exchange.ts'
+import { type Answer, json, jsonObject } from '../http/exchange.ts'
 import type { Route } from '../http/routes.ts'
 import { withBearer } from '../oauth/bearer.ts'
 import type { ProviderState } from '../oauth/provider-state.ts'
-import type { AccessToken } from '../oauth/token-book.ts'
+import { invalid, isThere, list, missing, type NotionCall, uuid } from './notion-call.ts'
 import { notionError } from './notion-error.ts'
 import { passesFilter, sortRows, UnknownFilter } from './notion-query.ts'
 import {
@@ -21,23 +21,10 @@ import {
   type NotionObject,
   type NotionPage,
   type NotionWorkspace,
-  plainText,
-  richText,
   titleOf,
 } from './notion-workspace.ts'
+import { addBlocks, addComment, createPage, updatePage } from './notion-writes.ts'
 import { workspaceOf } from './workspace-of.ts'
-
-/** What a Notion handler gets: the workspace of the token's user, and the parsed request. */
-interface Call {
-  readonly workspace: NotionWorkspace
-  readonly version: string
-  readonly exchange: Exchange
-  readonly token: AccessToken
-  readonly body: NotionObject
-  readonly params: Readonly<Record<string, string>>
-  /** The time of writes, RFC 3339. */
-  readonly now: string
-}
 
 /** The main calls of `@notionhq/client`, before and after data sources. */
 export function notionRoutes(state: ProviderState): readonly Route[] {
@@ -45,7 +32,7 @@ export function notionRoutes(state: ProviderState): readonly Route[] {
     method: string,
     path: string,
     capability: string | undefined,
-    handle: (call: Call) => Answer,
+    handle: (call: NotionCall) => Answer,
   ): Route => ({
     method,
     pattern: `/v1${path}`,
@@ -166,61 +153,27 @@ export function notionRoutes(state: ProviderState): readonly Route[] {
   ]
 }
 
-const missing = (kind: string, id: string) =>
-  notionError(
-    404,
-    'object_not_found',
-    `Could not find ${kind} with ID: ${id}. Make sure the relevant pages and databases are shared with your integration.`,
-  )
-const invalid = (message: string) => notionError(400, 'validation_error', `body failed validation: ${message}`)
-const seesEmail = (call: Call) => call.token.scopes.includes('read_user_with_email')
-const usersOf = (call: Call) => [
+const seesEmail = (call: NotionCall) => call.token.scopes.includes('read_user_with_email')
+const usersOf = (call: NotionCall) => [
   personShape(call.workspace, seesEmail(call)),
   botShape(call.workspace, seesEmail(call)),
 ]
-const bySource = (call: Call) =>
+const bySource = (call: NotionCall) =>
   [...call.workspace.databases.values()].find(database => database.dataSourceId === uuid(call.params.id!))
-const isThere = (workspace: NotionWorkspace, id: string) => workspace.pages.has(id) || workspace.blocks.has(id)
 const childrenOf = (workspace: NotionWorkspace, id: string) =>
   [...workspace.blocks.values()].filter(block => block.parentId === id && !block.isArchived)
 
-/** Notion takes ids with and without dashes. */
-function uuid(id: string): string {
-  const hex = id.replaceAll('-', '').toLowerCase()
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
-}
-
-function withPage(call: Call, handle: (page: NotionPage) => Answer): Answer {
+function withPage(call: NotionCall, handle: (page: NotionPage) => Answer): Answer {
   const page = call.workspace.pages.get(uuid(call.params.id!))
   return page === undefined ? missing('page', call.params.id!) : handle(page)
 }
 
-function withBlock(call: Call, handle: (block: NotionBlock) => Answer): Answer {
+function withBlock(call: NotionCall, handle: (block: NotionBlock) => Answer): Answer {
   const block = call.workspace.blocks.get(uuid(call.params.id!))
   return block === undefined ? missing('block', call.params.id!) : handle(block)
 }
 
-/** A page of results; the cursor is the id of the first result of the next one. */
-function list(call: Call, type: string, results: readonly NotionObject[]): Answer {
-  const { query } = call.exchange
-  const given = (name: string) => (call.exchange.method === 'GET' ? query.get(name) : call.body[name])
-  const size = Number(given('page_size') ?? 100)
-  if (!Number.isInteger(size) || size < 1 || size > 100) return invalid('page_size should be 1 to 100.')
-  const cursor = given('start_cursor') ?? undefined
-  const start = cursor === undefined ? 0 : results.findIndex(result => result.id === cursor)
-  if (start < 0) return notionError(400, 'validation_error', `The start_cursor provided is invalid: ${cursor}`)
-  const next = results[start + size]
-  return json(200, {
-    object: 'list',
-    results: results.slice(start, start + size),
-    next_cursor: next?.id ?? null,
-    has_more: next !== undefined,
-    type,
-    [type]: {},
-  })
-}
-
-function search(call: Call): Answer {
+function search(call: NotionCall): Answer {
   const { workspace, version, body } = call
   const query = typeof body.query === 'string' ? body.query.toLowerCase() : ''
   const filter = body.filter as { property?: string; value?: string } | undefined
@@ -246,7 +199,7 @@ function search(call: Call): Answer {
   return list(call, version < dataSourceVersion ? 'page_or_database' : 'page_or_data_source', found)
 }
 
-function queryRows(call: Call, databaseId: string): Answer {
+function queryRows(call: NotionCall, databaseId: string): Answer {
   const { workspace, body } = call
   if (!workspace.databases.has(databaseId)) return missing('database', call.params.id!)
   const rows = [...workspace.pages.values()].filter(
@@ -259,108 +212,4 @@ function queryRows(call: Call, databaseId: string): Answer {
     'page_or_database',
     sortRows(passing, sorts).map(page => pageShape(workspace, page, call.version)),
   )
-}
-
-function createPage(call: Call): Answer {
-  const { workspace, body, now } = call
-  const parent = body.parent as { database_id?: string; data_source_id?: string; page_id?: string } | undefined
-  const databases = [...workspace.databases.values()]
-  const database = databases.find(
-    ({ id, dataSourceId }) =>
-      id === uuid(parent?.database_id ?? '') || dataSourceId === uuid(parent?.data_source_id ?? ''),
-  )
-  const parentPage = workspace.pages.get(uuid(parent?.page_id ?? ''))
-  if (database === undefined && parentPage === undefined) {
-    return parent === undefined
-      ? invalid('body.parent should be defined.')
-      : missing('page', parent.page_id ?? parent.database_id ?? parent.data_source_id ?? '')
-  }
-  const properties = namedProperties(database?.properties, body.properties)
-  if (typeof properties === 'string') return notionError(400, 'validation_error', properties)
-  const page: NotionPage = {
-    id: workspace.nextId(),
-    createdAt: now,
-    editedAt: now,
-    isArchived: false,
-    parent: database === undefined ? { kind: 'page', id: parentPage!.id } : { kind: 'database', id: database.id },
-    properties,
-  }
-  workspace.pages.set(page.id, page)
-  if (body.children !== undefined && addBlocks(call, page.id, body.children) === undefined) {
-    return invalid('body.children should be an array of blocks, each with a type.')
-  }
-  return json(200, pageShape(workspace, page, call.version))
-}
-
-function updatePage(call: Call, page: NotionPage): Answer {
-  const schema = page.parent.kind === 'database' ? call.workspace.databases.get(page.parent.id)?.properties : undefined
-  const changed = namedProperties(schema, call.body.properties)
-  if (typeof changed === 'string') return notionError(400, 'validation_error', changed)
-  Object.assign(page.properties, changed)
-  const archived = call.body.archived ?? call.body.in_trash
-  if (typeof archived === 'boolean') page.isArchived = archived
-  page.editedAt = call.now
-  return json(200, pageShape(call.workspace, page, call.version))
-}
-
-/** Properties as a client sends them, completed to what reads show; a text says what is wrong. */
-function namedProperties(
-  schema: Readonly<Record<string, NotionObject>> | undefined,
-  given: unknown,
-): Record<string, NotionObject> | string {
-  const properties: Record<string, NotionObject> = {}
-  for (const [name, value] of Object.entries((given ?? {}) as Record<string, NotionObject>)) {
-    const known = schema === undefined ? (name === 'title' ? { id: 'title', type: 'title' } : undefined) : schema[name]
-    if (known === undefined) return `${name} is not a property that exists.`
-    const type = String(known.type)
-    const content = Array.isArray(value) ? value : value[type]
-    if (content === undefined) return `${name} is expected to be ${type}.`
-    properties[name] = {
-      id: known.id,
-      type,
-      [type]: type === 'title' ? richText(plainText(content)) : content,
-    }
-  }
-  return properties
-}
-
-function addBlocks(call: Call, parentId: string, given: unknown): NotionBlock[] | undefined {
-  if (!Array.isArray(given)) return undefined
-  const added: NotionBlock[] = []
-  for (const child of given as NotionObject[]) {
-    const type = typeof child.type === 'string' ? child.type : Object.keys(child).find(key => key !== 'object')
-    if (type === undefined || typeof child[type] !== 'object' || child[type] === null) return undefined
-    const content = child[type] as NotionObject
-    added.push({
-      id: call.workspace.nextId(),
-      parentId,
-      createdAt: call.now,
-      editedAt: call.now,
-      isArchived: false,
-      type,
-      content: Array.isArray(content.rich_text)
-        ? { ...content, rich_text: richText(plainText(content.rich_text)) }
-        : content,
-    })
-  }
-  for (const block of added) call.workspace.blocks.set(block.id, block)
-  return added
-}
-
-function addComment(call: Call): Answer {
-  const { workspace, body, now } = call
-  const pageId = uuid((body.parent as { page_id?: string } | undefined)?.page_id ?? '')
-  const answered = workspace.comments.find(comment => comment.discussionId === body.discussion_id)
-  const parentId = answered?.parentId ?? pageId
-  if (!workspace.pages.has(parentId)) return missing('page', parentId)
-  if (!Array.isArray(body.rich_text)) return invalid('body.rich_text should be an array.')
-  const comment = {
-    id: workspace.nextId(),
-    parentId,
-    discussionId: answered?.discussionId ?? workspace.nextId(),
-    createdAt: now,
-    richText: richText(plainText(body.rich_text)),
-  }
-  workspace.comments.push(comment)
-  return json(200, commentShape(workspace, comment))
 }

@@ -4,8 +4,8 @@ import { type NotionObject, type NotionPage, plainText } from './notion-workspac
 export class UnknownFilter extends Error {}
 
 /** Whether a row passes a database filter: compound, timestamps, and the property types that seeds use. */
-export function passesFilter(page: NotionPage, filter: NotionObject | undefined): boolean {
-  if (filter === undefined) return true
+export function passesFilter(page: NotionPage, filter: NotionObject | null | undefined): boolean {
+  if (filter === undefined || filter === null) return true
   if (Array.isArray(filter.and)) return filter.and.every((part: NotionObject) => passesFilter(page, part))
   if (Array.isArray(filter.or)) return filter.or.some((part: NotionObject) => passesFilter(page, part))
   if (typeof filter.timestamp === 'string') {
