@@ -81,7 +81,13 @@ async function openPostgres(given: TestOptions = {}): Promise<TestDatabase> {
     forServing: true,
     ...given,
   }
-  const stores = [await openStore(options)]
+  const stores: Store[] = []
+  try {
+    stores.push(await openStore(options))
+  } catch (error) {
+    await drop()
+    throw error
+  }
   return {
     store: stores[0]!,
     options,

