@@ -73,6 +73,30 @@ describe.each(onBoth)('a connect flow on $database', ({ database }) => {
     expect(owned.body.data).toEqual([])
   })
 
+  it('thrown away keeps what the victim had: the account is not revoked upstream while it has a live connection', async () => {
+    await rig.connect({ user: 'bob', integration, provider })
+    const before = liveTokens()
+    const session = await open('mallory')
+    const done = await walk(session.url, provider, 'bob')
+    expect((await complete(session.id, done.searchParams.get('completion_code'), 'bob')).status).toBe(403)
+    expect(await lastRefusal()).toMatchObject({ facts: { reason: 'user_mismatch', upstream: 'kept' } })
+    expect(liveTokens()).toBeGreaterThanOrEqual(before)
+    const bobs = await rig.asOperator('GET', '/v1/connections?user_external_id=bob')
+    expect((await rig.asOperator('GET', `/v1/connections/${bobs.body.data[0].id}/check`)).body).toMatchObject({
+      ok: true,
+    })
+    expect((await rig.asOperator('DELETE', `/v1/connections/${bobs.body.data[0].id}`)).status).toBe(200)
+  })
+
+  it('does not tell the app whose account it is before the right person has ended it', async () => {
+    const session = await open('mallory')
+    await walk(session.url, provider, 'bob')
+    const pending = await rig.asOperator('GET', '/v1/connections?user_external_id=mallory')
+    expect(pending.body.data).toHaveLength(1)
+    expect(pending.body.data[0]).toMatchObject({ status: 'pending', account_label: null })
+    expect(pending.text).not.toContain('bob')
+  })
+
   it('is not begun by looking: link scanners may open the page as often as they like', async () => {
     const session = await open('alice')
     for (let i = 0; i < 3; i++) expect((await fetch(session.url)).status).toBe(200)
@@ -230,10 +254,10 @@ describe.each(onBoth)('a connect flow on $database', ({ database }) => {
   describe('at its completion', () => {
     it('five wrong codes end it and destroy the credential', async () => {
       const before = liveTokens()
-      const session = await open('alice')
-      const done = await walk(session.url, provider, 'alice')
-      for (let i = 0; i < 5; i++) expect((await complete(session.id, 'B'.repeat(43), 'alice')).status).toBe(400)
-      expect((await complete(session.id, done.searchParams.get('completion_code'), 'alice')).status).toBe(409)
+      const session = await open('bob')
+      const done = await walk(session.url, provider, 'bob')
+      for (let i = 0; i < 5; i++) expect((await complete(session.id, 'B'.repeat(43), 'bob')).status).toBe(400)
+      expect((await complete(session.id, done.searchParams.get('completion_code'), 'bob')).status).toBe(409)
       expect((await statusOf(session.id)).status).toBe('failed')
       expect(liveTokens()).toBe(before)
     })
@@ -273,11 +297,11 @@ describe.each(onBoth)('a connect flow on $database', ({ database }) => {
 
     it('never: at the end of its time the credential is destroyed and revoked upstream', async () => {
       const before = liveTokens()
-      const session = await open('alice')
-      const code = (await walk(session.url, provider, 'alice')).searchParams.get('completion_code')
+      const session = await open('bob')
+      const code = (await walk(session.url, provider, 'bob')).searchParams.get('completion_code')
       expect(liveTokens()).toBeGreaterThan(before)
       rig.advance(15 * 60)
-      expect((await complete(session.id, code, 'alice')).status).toBe(410)
+      expect((await complete(session.id, code, 'bob')).status).toBe(410)
       expect(provider.activeTokens().length).toBeLessThanOrEqual(before)
     })
   })

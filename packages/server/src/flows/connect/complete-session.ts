@@ -156,7 +156,7 @@ async function moveInto(parts: Needs, caller: Caller, session: ConnectSession): 
     else if (!(await rows.credentials.replace(credential, before.generation)))
       throw new Failure('conflict', 'The connection was renewed at the same moment. Complete again.')
     await rows.credentials.erase(pending.id)
-    await rows.connections.update({ ...pending, status: 'revoked', reason: 'moved', updatedAt: now })
+    await rows.connections.update({ ...withoutAccount(pending), status: 'revoked', reason: 'moved', updatedAt: now })
     await rows.connections.update(next)
     const narrowed =
       target.scopes.some(scope => !next.scopes.includes(scope)) ||
@@ -184,6 +184,12 @@ function createdEvent(parts: Needs, caller: Caller, session: ConnectSession, con
     provider: connection.provider,
     facts: { session: session.id, scopes: connection.scopes },
   })
+}
+
+/** Whose account it was is not kept of what never became a connection. */
+function withoutAccount(connection: Connection): Connection {
+  const { accountId: _id, accountLabel: _label, ...rest } = connection
+  return rest
 }
 
 function withoutReason(connection: Connection): Connection {
@@ -220,7 +226,7 @@ export async function endSession(
     if (pending?.status === 'pending') {
       await rows.credentials.erase(pending.id)
       await rows.connections.update({
-        ...pending,
+        ...withoutAccount(pending),
         status: 'revoked',
         reason: error ?? 'not_completed',
         updatedAt: parts.now(),

@@ -29,7 +29,8 @@ export async function showConnection(
     provider: connection.provider,
     status: connection.status,
     reason: connection.reason ?? null,
-    account_label: connection.accountLabel ?? null,
+    // Until the right person has ended the flow, nobody learns whose account answered.
+    account_label: connection.status === 'pending' ? null : (connection.accountLabel ?? null),
     scopes: connection.scopes,
     missing_scopes: missingScopesOf(connection, entry),
     resource_types: entry === undefined ? [] : resourceTypesOf(entry, connection.scopes),
