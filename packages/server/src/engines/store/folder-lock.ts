@@ -20,7 +20,6 @@ export function lockFolder(folder: string): { release(): void } {
     throw new Failure(
       'unavailable',
       `Another process has this data folder open: ${folder}. Stop it first, or talk to it over its socket.`,
-      { cause: error },
     )
   }
   return { release: () => database.close() }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -73,12 +73,10 @@ test('only the owner of the files can read them', async () => {
   await store.close()
 })
 
-test('commits are on the disk before they are acknowledged', async () => {
-  const store = await open()
-  await store.close()
-  const database = new DatabaseSync(join(folder, 'valetkey.db'))
-  expect(database.prepare('pragma journal_mode').get()).toEqual({ journal_mode: 'wal' })
-  database.close()
+test('a file that is no database is left as it is', async () => {
+  writeFileSync(join(folder, 'valetkey.db'), 'not a database, but somebody’s notes'.repeat(100))
+  await expect(open()).rejects.toThrow('file is not a database')
+  expect(readFileSync(join(folder, 'valetkey.db'), 'utf8')).toMatch(/^not a database/)
 })
 
 test('the embedded database holds one tenant', async () => {

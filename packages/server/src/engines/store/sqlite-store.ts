@@ -29,9 +29,10 @@ export async function openSqlite(options: SqliteOptions, { random, now }: StoreP
   if (options.mustExist && !existsSync(path)) {
     throw new Failure('unavailable', `There is no database in ${options.folder}. Run \`valetkey init\` first.`)
   }
-  const lock = lockFolder(options.folder)
   const opened: { close(): unknown }[] = []
   try {
+    const lock = lockFolder(options.folder)
+    opened.push({ close: () => lock.release() })
     ownFile(path)
     const writer = sqliteThread({ path, readOnly: false })
     opened.push(writer)
@@ -41,8 +42,10 @@ export async function openSqlite(options: SqliteOptions, { random, now }: StoreP
     return storeOver(options, { random, writer, scanner: lateThread(path), inPlace, lock })
   } catch (error) {
     for (const one of opened.reverse()) await one.close()
-    lock.release()
-    throw failureOf(error)
+    if (error instanceof Failure && error.cause === undefined) throw error
+    const { message, cause } = error as Error
+    const reason = cause instanceof Error ? cause.message : message
+    throw new Failure('unavailable', `The database in ${options.folder} cannot be opened: ${reason}`, { cause: error })
   }
 }
 

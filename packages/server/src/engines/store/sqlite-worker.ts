@@ -23,7 +23,12 @@ const { path, readOnly } = workerData as SqliteWorkerData
 const port = parentPort!
 const database = new DatabaseSync(path, { readOnly, timeout: 5000, enableForeignKeyConstraints: true })
 // A commit is acknowledged when it is on the disk, not before (P10).
-if (!readOnly) database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma trusted_schema = off')
+if (!readOnly) {
+  database.exec('pragma synchronous = full; pragma trusted_schema = off')
+  const mode = database.prepare('pragma journal_mode = wal').get()
+  // Some network file systems refuse it in silence, and then readers and the writer would stop each other.
+  if (mode?.journal_mode !== 'wal') throw new Error('The file system of the data folder has no shared memory for WAL')
+}
 const run = sqliteStatements(database)
 
 port.on('message', (order: Order) => {

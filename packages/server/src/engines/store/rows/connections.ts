@@ -10,8 +10,8 @@ import { parsed, present } from './present.ts'
 
 /** Authorised accounts of a tenant's users. */
 export function connectionsOf(scope: Scope): TenantRows['connections'] {
-  const { db, tenant } = scope
-  const all = () => db.selectFrom('connections').selectAll().where('tenant_id', '=', tenant)
+  const { db, tenant, scan } = scope
+  const all = (from = db) => from.selectFrom('connections').selectAll().where('tenant_id', '=', tenant)
   return {
     async get(id) {
       const row = await all().where('id', '=', id).executeTakeFirst()
@@ -19,7 +19,8 @@ export function connectionsOf(scope: Scope): TenantRows['connections'] {
     },
     async list({ limit, cursor, user, integration, provider, status, among }) {
       if (among?.length === 0) return { rows: [] }
-      let query = all()
+      // Filters that no index leads may pass over many rows.
+      let query = all(scan)
       if (user !== undefined) query = query.where('user_id', '=', user)
       if (integration !== undefined) query = query.where('integration_id', '=', integration)
       if (provider !== undefined) query = query.where('provider', '=', provider)

@@ -10,8 +10,8 @@ import { parsed, present } from './present.ts'
 
 /** What users let agents do. A grant is written once, spent by `record`, and ended once. */
 export function grantsOf(scope: Scope): TenantRows['grants'] {
-  const { db, tenant } = scope
-  const all = () => db.selectFrom('grants').selectAll().where('tenant_id', '=', tenant)
+  const { db, tenant, scan } = scope
+  const all = (from = db) => from.selectFrom('grants').selectAll().where('tenant_id', '=', tenant)
   return {
     async get(id) {
       const row = await all().where('id', '=', id).executeTakeFirst()
@@ -35,7 +35,8 @@ export function grantsOf(scope: Scope): TenantRows['grants'] {
       return rows.map(fromRow)
     },
     async list({ limit, cursor, user, agent, connection, task, status, now }) {
-      let query = all()
+      // Filters that no index leads may pass over many rows.
+      let query = all(scan)
       if (user !== undefined) query = query.where('user_id', '=', user)
       if (agent !== undefined) query = query.where('agent_id', '=', agent)
       if (connection !== undefined) query = query.where('connection_id', '=', connection)
