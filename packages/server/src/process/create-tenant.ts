@@ -40,7 +40,7 @@ export async function createTenant(options: TenantsCreateOptions, io: CliIo): Pr
     const parts = { store, vault, now: Date.now, random }
     await store.createTenant({ id, slug, name: options.name, createdAt: now })
     await vault.createTenantKey(id)
-    const { client, secret } = await createOperator(parts, id, 'first operator')
+    const { client, secret } = await createOperator(parts, id, 'The operator of this server')
     await store.change(id, rows =>
       rows.audit.append([eventOf(parts, undefined, { type: 'tenant.created', outcome: 'ok' })]),
     )

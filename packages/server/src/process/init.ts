@@ -72,7 +72,7 @@ async function fill(config: Config, rootKey: string, nodeId: string, tenant: Ten
     const parts = { store, vault, now: Date.now, random }
     await store.createTenant({ id: tenant, name: 'default', createdAt: Date.now() })
     await vault.createTenantKey(tenant)
-    const { client, secret } = await createOperator(parts, tenant, 'first operator')
+    const { client, secret } = await createOperator(parts, tenant, 'The operator of this server')
     const ownerCode = randomBytes(15).toString('base64url')
     await store.change(tenant, async rows => {
       await rows.authorizations.upsert({

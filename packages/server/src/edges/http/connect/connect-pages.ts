@@ -148,9 +148,10 @@ function renderRefusal(parts: Parts, thrown: unknown, request: FastifyRequest, r
 
 /** Who asks, for what, until when; then the two buttons. */
 function connectPage(view: SessionView, link: string, proof: string): string {
-  const rows = view.access.map(
+  // What can be changed stands first: it is what one should not overlook.
+  const rows = [...view.access.filter(row => row.change), ...view.access.filter(row => !row.change)].map(
     row =>
-      html`<li><span class="tag${row.change ? ' change' : ''}">${row.change ? 'Change' : 'Read'}</span>${row.change ? 'read and change' : 'read'} ${row.words}<details><summary>What exactly</summary>${row.scopes.map(text => html`<div>${text}</div>`)}</details></li>`,
+      html`<li><span class="tag${row.change ? ' change' : ''}">${row.change ? 'Read and change' : 'Read'}</span>${row.words}<details><summary>What exactly</summary>${row.scopes.map(text => html`<div>${text}</div>`)}</details></li>`,
   )
   const others = view.otherScopes.map(
     scope =>
@@ -159,11 +160,11 @@ function connectPage(view: SessionView, link: string, proof: string): string {
   const title = `${view.repairs ? 'Reconnect' : 'Connect'} ${view.provider}`
   const body = html`<h1>${title} for ${view.forUser}</h1>
 <p><strong>${view.askedBy}</strong> asks to connect your ${view.provider} account, so that agents you allow can work with it. They never see your password or the access token.</p>
-<h2>With your yes at ${view.provider}, agents you grant it to can</h2>
+<h2>With your yes at ${view.provider}, agents with a grant can</h2>
 <ul>${rows}${others}</ul>
 ${view.access.length + view.otherScopes.length === 0 ? html`<p>${view.provider} itself will ask you what to share.</p>` : nothing}
 <h2>By whom, until when</h2>
-<p>No agent gets anything by this alone: each needs a grant of yours, which names what it may do and ends after 90 days at the latest. The connection itself lasts until you or ${view.askedBy} end it.</p>
+<p>No agent gets anything by this alone: each needs a grant, made by you or for you by ${view.askedBy}, which names what it may do and ends after 90 days at the latest. The connection itself lasts until you or ${view.askedBy} end it.</p>
 <p class="soft">Continue only if you yourself asked for this, as ${view.forUser}. If somebody sent you this link, choose “No, go back”.</p>
 <form method="post" action="${link}"><input type="hidden" name="proof" value="${proof}"><button class="main" type="submit" name="continue" value="1">Continue to ${view.provider}</button><button type="submit" name="decline" value="1">No, go back</button></form>`
   return page(title, body)
