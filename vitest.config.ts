@@ -11,7 +11,15 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'rules', include: ['packages/**/src/**/*.test.ts', 'test/architecture.test.ts'] },
+        test: {
+          name: 'rules',
+          include: [
+            'packages/**/src/**/*.test.ts',
+            'test/architecture.test.ts',
+            'test/promises.test.ts',
+            'test/reference.test.ts',
+          ],
+        },
       },
       {
         extends: true,

@@ -169,10 +169,13 @@ function openDoor(config: Config, store: Store, world: World): Egress {
   })
 }
 
-/** What is due by time: sessions that nobody completed. */
+/** What is due by time: sessions that nobody completed, answers kept for replays, what was used once. */
 async function sweepTenants(parts: Parts): Promise<void> {
   try {
-    for (const tenant of await parts.store.locator.tenants()) await expireSessions(parts, tenant.id)
+    for (const tenant of await parts.store.locator.tenants()) {
+      await expireSessions(parts, tenant.id)
+      await parts.store.change(tenant.id, rows => rows.sweepExpired(parts.now(), 1_000))
+    }
   } catch (error) {
     parts.log.warn('overdue connect sessions could not be erased; the next sweep tries again', { error })
   }
