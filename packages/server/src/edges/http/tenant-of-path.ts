@@ -30,10 +30,11 @@ export function splitTenant(url: string): TenantPath {
 export function createTenantFinder(locator: Locator): (slug: string | undefined) => Promise<TenantId | undefined> {
   const known = new Map<string, TenantId>()
   return async slug => {
+    // Before the memory is asked: an empty slug is not the first tenant.
+    if (slug !== undefined && !/^[a-z0-9-]{1,63}$/.test(slug)) return undefined
     const key = slug ?? ''
     const found = known.get(key)
     if (found !== undefined) return found
-    if (slug !== undefined && !/^[a-z0-9-]{1,63}$/.test(slug)) return undefined
     const id = slug === undefined ? await locator.firstTenant() : await locator.tenantBySlug(slug)
     if (id !== undefined) known.set(key, id)
     return id
