@@ -69,6 +69,23 @@ export function accessEvent(
   })
 }
 
+/** That a grant was used for the first time; `access` is the event of the call that did. */
+export function firstUseEvent(
+  parts: Pick<Parts, 'now' | 'random'>,
+  caller: AgentCaller,
+  { connection, grant }: AccessSubject,
+  access: string,
+): AuditEvent {
+  return eventOf(parts, caller, {
+    type: 'grant.used_first',
+    outcome: 'ok',
+    ...(connection?.user !== undefined && { user: connection.user }),
+    ...(connection !== undefined && { connection: connection.id, provider: connection.provider }),
+    ...(grant !== undefined && { grant }),
+    facts: { access },
+  })
+}
+
 /**
  * How a path that is not catalogued stands on the record: the number of its segments and a keyed digest, so that equal
  * paths can be told, and nothing of them read.

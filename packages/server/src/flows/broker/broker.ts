@@ -2,6 +2,7 @@ import type { TenantId } from '../../core/ids.ts'
 import { settleRenewals } from '../credentials/renew-token.ts'
 import type { BrokerParts } from './broker-parts.ts'
 import { createFactsMemory, type FactsMemory } from './call-facts.ts'
+import { createFirstUses, type FirstUses } from './first-uses.ts'
 import { createLastUsed, type LastUsed } from './last-used.ts'
 import { createSecretsMemory, type SecretsMemory } from './live-secrets.ts'
 import { createStreamRegistry, type StreamRegistry } from './stream-registry.ts'
@@ -14,6 +15,7 @@ export interface Broker {
   readonly streams: StreamRegistry
   readonly lastUsed: LastUsed
   readonly doubts: TokenDoubts
+  readonly firstUses: FirstUses
   /** Lets work go on after its caller was answered; `drain` waits for it. A failure of it is logged. */
   after(work: Promise<unknown>, what: string, about: { readonly tenant: TenantId }): void
   /** Waits for outcome records, renewals and what else follows an answer. Before the store closes. */
@@ -34,6 +36,7 @@ export function createBroker(parts: BrokerParts): Broker {
     streams,
     lastUsed,
     doubts,
+    firstUses: createFirstUses(),
     after(work, what, about) {
       const settled = work
         .catch((error: unknown) => parts.log.error(what, { ...about, error }))

@@ -33,13 +33,14 @@ export async function explainDecision(
   caller: AgentCaller,
   question: DecisionQuestion,
 ): Promise<Explained> {
-  const id = await findConnection(parts, caller, question.connection)
+  const asked = 'operation' in question ? callOfOperation(parts, question) : readCall(question)
+  const id = await findConnection(parts, caller, question.connection, asked)
   const facts = await readFacts(parts, caller, id)
   if (facts === undefined) throw notFound()
-  const call =
-    'operation' in question ? callOfOperation(parts, facts.connection.provider, question) : readCall(question)
+  const { provider: ofOperation, ...call } = asked
   const decision = decideCall(parts, caller, call, facts)
   if (!decision.allowed && decision.code === 'not_found') throw notFound()
+  if (ofOperation !== undefined && ofOperation !== facts.connection.provider) throw noOperation(question)
   const reasons = [
     ...(decision.allowed ? [] : decision.reasons),
     ...hygieneReasons(call, decision.operation, facts.provider.entry.api.credentialParameters, question),
@@ -55,6 +56,8 @@ export async function explainDecision(
 }
 
 interface Called {
+  /** Of the operation that was named. */
+  readonly provider?: string
   readonly method: string
   readonly host?: string
   readonly path: string
@@ -75,16 +78,10 @@ function readCall(question: Extract<DecisionQuestion, { method: string }>): Call
 }
 
 /** The usual route of an operation, with the input in the places that it names. */
-function callOfOperation(
-  parts: BrokerParts,
-  provider: string,
-  question: Extract<DecisionQuestion, { operation: string }>,
-): Called {
+function callOfOperation(parts: BrokerParts, question: Extract<DecisionQuestion, { operation: string }>): Called {
   const found = parts.catalogue.operation(question.operation)
   const route = found?.operation.routes[0]
-  if (found === undefined || found.entry.id !== provider || route === undefined) {
-    throw new Failure('unknown_operation', `This connection's provider has no operation ${question.operation}.`)
-  }
+  if (found === undefined || route === undefined) throw noOperation(question)
   const fill = (name: string) => {
     const value = question.input?.[name]
     return typeof value === 'string' && value !== '' ? encodeURIComponent(value) : 'x'
@@ -93,11 +90,17 @@ function callOfOperation(
   const checked = checkPath(path, { mayEncodeSlash: found.operation.encodedSlash === true })
   if (!checked.ok) throw invalid('/input', checked.why)
   return {
+    provider: found.entry.id,
     method: route.methods[0] ?? 'GET',
     ...(route.host !== undefined && { host: route.host }),
     path,
     query: '',
   }
+}
+
+function noOperation(question: DecisionQuestion): Failure {
+  const name = 'operation' in question ? question.operation : ''
+  return new Failure('unknown_operation', `The provider of this connection has no operation ${name}.`)
 }
 
 function hygieneReasons(

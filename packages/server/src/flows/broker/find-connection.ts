@@ -1,4 +1,6 @@
 import type { AgentCaller } from '../../core/caller.ts'
+import { match } from '../../core/catalogue/match-operation.ts'
+import type { ProviderEntry } from '../../core/catalogue/provider.ts'
 import type { Connection } from '../../core/connection.ts'
 import { Failure, notFound } from '../../core/failure.ts'
 import { type ConnectionId, isId } from '../../core/ids.ts'
@@ -13,6 +15,8 @@ export async function findConnection(
   parts: BrokerParts,
   caller: AgentCaller,
   reference: string,
+  /** What is asked for, so that a person can be told which scopes it takes. */
+  call: { readonly method: string; readonly host?: string; readonly path: string },
 ): Promise<ConnectionId> {
   if (isId('con', reference)) return reference
   const entry = parts.catalogue.get(reference)
@@ -28,7 +32,7 @@ export async function findConnection(
   const known = await ownOf(parts, caller, reference)
   if (known.length === 0) {
     throw new Failure('connection_required', `No ${entry.name} account is connected. Ask its owner to connect it.`, {
-      members: { required_scopes: [] },
+      members: { required_scopes: requiredScopes(parts, entry, call) },
     })
   }
   // One on which this agent had a grant says more than one on which it never had any.
@@ -37,6 +41,18 @@ export async function findConnection(
     if (grants.length > 0) return id
   }
   return known[0]!.id
+}
+
+function requiredScopes(
+  parts: BrokerParts,
+  entry: ProviderEntry,
+  { method, host, path }: { readonly method: string; readonly host?: string; readonly path: string },
+): readonly string[] {
+  const table = parts.catalogue.table(entry.id)
+  const first = entry.api.origins[0]
+  const at = host ?? (first === undefined ? undefined : new URL(first.origin).host)
+  const scopes = table && at !== undefined ? match(table, method, at, path)?.operation.scopes : undefined
+  return scopes?.allOf ?? scopes?.anyOf?.slice(0, 1) ?? []
 }
 
 async function ofProvider(

@@ -1,10 +1,12 @@
 import type { AgentCaller } from '../../core/caller.ts'
 import { Failure } from '../../core/failure.ts'
+import type { Secret } from '../../core/secret.ts'
 import { EgressFailure } from '../../engines/egress/egress.ts'
 import { checkConnection } from '../credentials/check-connection.ts'
+import type { OpenCredential } from '../credentials/open-credential.ts'
 import { renewToken } from '../credentials/renew-token.ts'
 import { usableToken } from '../credentials/usable-token.ts'
-import { type AccessSubject, accessEvent, veiledPath } from './access-event.ts'
+import { type AccessSubject, accessEvent, firstUseEvent, veiledPath } from './access-event.ts'
 import type { AnswerSink } from './answer-sink.ts'
 import { Attempt, type Head } from './attempt.ts'
 import type { Broker } from './broker.ts'
@@ -192,11 +194,15 @@ async function carry(
   const { broker } = parts
   broker.after(parts.store.record(tenant, { event }), 'The outcome of a call could not be recorded', { tenant })
   broker.lastUsed.note(tenant, facts.connection.id, now)
-  if (relayed !== undefined && relayed.echoes > 0) {
-    const echo = accessEvent(parts, caller, subject, 'secret_echo', 'error', {
-      of: intent.id,
-      facts: { places: relayed.echoes },
+  if (broker.firstUses.isFirst(decision.grant)) {
+    const first = firstUseEvent(parts, caller, subject, intent.id)
+    broker.after(parts.store.record(tenant, { event: first }), 'The first use of a grant could not be recorded', {
+      tenant,
     })
+  }
+  if (relayed !== undefined && relayed.echoes > 0) {
+    const facts = { access: intent.id, places: relayed.echoes }
+    const echo = accessEvent(parts, caller, subject, 'secret_echo', 'error', { facts })
     broker.after(parts.store.record(tenant, { event: echo }), 'An echoed secret could not be recorded', { tenant })
   }
   if (failed !== undefined) throw new Carried(failed)
@@ -268,7 +274,13 @@ async function liveToken(parts: Context, facts: CallFacts): Promise<LiveSecrets>
     opened = await parts.broker.secrets.open(facts)
     return opened.credential
   })
-  return opened ?? parts.broker.secrets.around(facts, usable)
+  if (opened !== undefined) return opened
+  const old = await parts.broker.secrets.open(facts)
+  return parts.broker.secrets.around(facts, usable, secretsOf(old.credential))
+}
+
+function secretsOf({ accessToken, refreshToken }: OpenCredential): readonly Secret[] {
+  return refreshToken === undefined ? [accessToken] : [accessToken, refreshToken]
 }
 
 /**

@@ -40,7 +40,7 @@ export async function openCall(
   notes: CallNotes,
 ): Promise<OpenCall> {
   checkCall(call)
-  const id = await findConnection(parts, caller, call.connection)
+  const id = await findConnection(parts, caller, call.connection, call)
   for (let afresh = false; ; afresh = true) {
     const held = await memory.get(caller, id, afresh)
     try {

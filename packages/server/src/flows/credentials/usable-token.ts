@@ -1,7 +1,7 @@
 import type { Credential } from '../../core/connection.ts'
 import { freshness, jitterOf } from '../../core/token/freshness.ts'
+import { entryOf } from '../integrations/save-integration.ts'
 import { type OpenCredential, openCredential } from './open-credential.ts'
-import { providerWithoutDiscovery } from './provider-of.ts'
 import { judgeLease } from './refresh-lease.ts'
 import { type CredentialParts, failureOf, isRenewable, mayRotate, type Renewable, renewToken } from './renew-token.ts'
 
@@ -17,7 +17,7 @@ export async function usableToken(
   open: () => Promise<OpenCredential> = () => openCredential(parts, of.connection, of.integration, credential),
 ): Promise<OpenCredential> {
   const { connection, integration } = of
-  const { entry } = providerWithoutDiscovery(parts, integration)
+  const entry = entryOf(parts, integration)
   const now = parts.now()
   const state = freshness({
     ...credential,

@@ -1,3 +1,4 @@
+import { type IncomingMessage, request as send } from 'node:http'
 import { connect as connectSocket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Connection } from '../../../core/connection.ts'
@@ -238,6 +239,27 @@ describe('a brokered call', () => {
     let got = 0
     for await (const chunk of response) got += (chunk as Buffer).length
     expect(got).toBe(size)
+  })
+
+  it('streams an upload of unknown length: its beginning goes up before its end is there', async () => {
+    await rig.grant(alice, { permissions: [], paths: [{ methods: ['PUT'], pattern: '/api/echo/**' }] })
+    const request = send({
+      host: '127.0.0.1',
+      port: rig.port,
+      method: 'PUT',
+      path: `/proxy/${alice.id}/api/echo/file`,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'image/png', 'transfer-encoding': 'chunked' },
+    })
+    const answered = new Promise<IncomingMessage>(resolve => request.once('response', resolve))
+    const before = rig.provider.requests.length
+    request.write(Buffer.alloc(64 * 1024, 0x89))
+    await expect.poll(() => rig.provider.requests.length).toBe(before + 1)
+    for (let i = 0; i < 63; i++) request.write(Buffer.alloc(64 * 1024, 0x89))
+    request.end()
+    const response = await answered
+    response.resume()
+    expect(response.statusCode).toBe(200)
+    expect(rig.provider.requests.at(-1)!.bodyBytes).toBe(4 * 1024 * 1024)
   })
 
   it('breaks the connection where the provider breaks off, and never ends as if it were whole', async () => {

@@ -7,6 +7,7 @@ export function responseSink(
   ours: { readonly requestId: string },
 ): AnswerSink & { readonly eventId: string | undefined } {
   let eventId: string | undefined
+  let hasBody = false
   const finished = new Promise<void>(resolve => {
     response.once('finish', resolve)
     response.once('close', resolve)
@@ -27,10 +28,15 @@ export function responseSink(
         ours.requestId,
         ...(eventId === undefined ? [] : ['valetkey-event', eventId]),
       ])
-      // An event stream's head must not wait for its first event.
-      response.flushHeaders()
+      // The head of an event stream must not wait for its first event; with a body at hand they go in one packet.
+      setImmediate(() => {
+        if (!hasBody && !response.writableEnded) response.flushHeaders()
+      })
     },
-    write: chunk => response.write(chunk),
+    write(chunk) {
+      hasBody = true
+      return response.write(chunk)
+    },
     onDrain(resume) {
       response.on('drain', resume)
     },

@@ -1,0 +1,73 @@
+import { PassThrough, Readable } from 'node:stream'
+import { describe, expect, it } from 'vitest'
+import { replayableBytes, Upload } from './upload.ts'
+
+async function read(body: ReturnType<Upload['open']>): Promise<string> {
+  if (body === undefined || Buffer.isBuffer(body)) return body?.toString() ?? ''
+  const chunks: Buffer[] = []
+  for await (const chunk of body) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString()
+}
+
+describe('an upload', () => {
+  it('without a body is none', () => {
+    expect(new Upload(undefined).open()).toBeUndefined()
+  })
+
+  it('streams: what came is readable before the rest is there', async () => {
+    const source = new PassThrough()
+    const upload = new Upload(source)
+    source.write('first')
+    const body = upload.open() as Readable
+    const [first] = await new Promise<[Buffer]>(resolve => body.once('data', chunk => resolve([chunk as Buffer])))
+    expect(first.toString()).toBe('first')
+    body.destroy()
+  })
+
+  it('can be opened again from its beginning while it is small, also when the first was given up midway', async () => {
+    const source = new PassThrough()
+    const upload = new Upload(source)
+    source.write('one ')
+    const first = upload.open() as Readable
+    await new Promise(resolve => first.once('data', resolve))
+    first.destroy()
+    source.write('two ')
+    source.end('three')
+    expect(upload.isReplayable).toBe(true)
+    expect(await read(upload.open())).toBe('one two three')
+    expect(await read(upload.open())).toBe('one two three')
+    expect(upload.bytes).toBe(13)
+  })
+
+  it('keeps no more than a mebibyte, and then cannot be opened again', async () => {
+    const source = Readable.from(Array.from({ length: 40 }, () => Buffer.alloc(64 * 1024, 'x')))
+    const upload = new Upload(source)
+    expect((await read(upload.open())).length).toBe(40 * 64 * 1024)
+    expect(upload.isReplayable).toBe(false)
+  })
+
+  it('is read whole up to a bound, and tells when it is larger', async () => {
+    expect((await new Upload(Readable.from([Buffer.from('ab'), Buffer.from('c')])).whole(3))?.toString()).toBe('abc')
+    const large = new Upload(Readable.from([Buffer.alloc(replayableBytes), Buffer.alloc(1)]))
+    expect(await large.whole(replayableBytes)).toBeUndefined()
+  })
+
+  it('lets a waiting client go on once, and only when it is read', async () => {
+    let taken = 0
+    const upload = new Upload(Readable.from([Buffer.from('a')]), () => {
+      taken++
+    })
+    expect(taken).toBe(0)
+    await upload.beginning(10)
+    await read(upload.open())
+    expect(taken).toBe(1)
+  })
+
+  it('that breaks off fails whoever reads it', async () => {
+    const source = new PassThrough()
+    const upload = new Upload(source)
+    const body = read(upload.open())
+    source.destroy(new Error('the agent left'))
+    await expect(body).rejects.toThrow('the agent left')
+  })
+})
