@@ -40,6 +40,9 @@ export interface HttpServer {
   close(graceMs: number): Promise<void>
 }
 
+/** TRACE would give back what a caller's proxies added; the others mean nothing here. The proxy judges its own. */
+const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
 /** The one HTTP server: `/proxy/` goes straight to its handler, everything else to Fastify. */
 export async function createHttpServer(
   parts: Parts,
@@ -72,9 +75,36 @@ export async function createHttpServer(
     }
   }
 
+  // What every answer of ours carries; the pages and the proxy add their own.
+  const baseHeaders = (requestId: string): Record<string, string> => ({
+    'x-request-id': requestId,
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+    'cache-control': 'no-store',
+    ...(parts.config.url.startsWith('https:') && {
+      'strict-transport-security': 'max-age=31536000; includeSubDomains',
+    }),
+  })
+
+  const refuse = (response: ServerResponse, failure: Failure, requestId: string): void => {
+    const problem = renderProblem(failure, requestId)
+    response.writeHead(problem.status, { ...baseHeaders(requestId), ...problem.headers })
+    response.end(JSON.stringify(problem.body))
+  }
+
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     const { slug, url } = splitTenant(request.url ?? '/')
     if (!url.startsWith('/proxy/')) {
+      if (!methods.has(request.method ?? '')) {
+        response.setHeader('allow', [...methods].join(', '))
+        response.setHeader('connection', 'close')
+        refuse(
+          response,
+          new Failure('method_not_allowed', 'This method is not served here. Look at /openapi.json.'),
+          requestIdOf(request.headers['x-request-id'], parts.now(), parts.random),
+        )
+        return
+      }
       if (slug !== undefined) slugs.set(request, slug)
       request.url = url
       handleByFastify!(request, response)
@@ -146,15 +176,12 @@ export async function createHttpServer(
     genReqId: request => requestIdOf(request.headers['x-request-id'], parts.now(), parts.random),
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allErrors: true } },
     return503OnClosing: false,
+    // A path that cannot be decoded never reaches a hook or the error handler.
+    frameworkErrors: (thrown, request, reply) => refuse(reply.raw, fromFastify(thrown), request.id),
   })
   app.decorateRequest('arrival', null as unknown as Arrival)
   app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id)
-    reply.header('x-content-type-options', 'nosniff')
-    reply.header('referrer-policy', 'no-referrer')
-    reply.header('cache-control', 'no-store')
-    if (parts.config.url.startsWith('https:'))
-      reply.header('strict-transport-security', 'max-age=31536000; includeSubDomains')
+    reply.headers(baseHeaders(request.id))
     const arrival = await arrive(request.raw, slugs.get(request.raw), request.id)
     if (arrival === undefined) throw notFound()
     request.arrival = arrival
@@ -273,10 +300,4 @@ function fromFastify(thrown: unknown): Failure {
       errors: [{ pointer: '', detail: 'The request could not be parsed.' }],
     })
   return asFailure(thrown)
-}
-
-function refuse(response: ServerResponse, failure: Failure, requestId: string): void {
-  const problem = renderProblem(failure, requestId)
-  response.writeHead(problem.status, { ...problem.headers, 'x-request-id': requestId })
-  response.end(JSON.stringify(problem.body))
 }

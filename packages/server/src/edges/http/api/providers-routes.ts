@@ -1,7 +1,8 @@
 import type { ProviderEntry } from '../../../core/catalogue/provider.ts'
-import { notFound } from '../../../core/failure.ts'
+import { invalid, notFound } from '../../../core/failure.ts'
 import { minimalScopes } from '../../../core/permission/scopes.ts'
-import { ok, type Route, text } from './route.ts'
+import { pageAnswer, pageOf } from './page.ts'
+import { ok, pageQuery, type Route, text } from './route.ts'
 
 function showBriefly(entry: ProviderEntry): Record<string, unknown> {
   return {
@@ -42,6 +43,13 @@ function show(entry: ProviderEntry): Record<string, unknown> {
   }
 }
 
+/** The id after which a page begins. */
+function idIn(cursor: string): string {
+  const id = Buffer.from(cursor, 'base64url').toString()
+  if (/^[a-z0-9-]{1,100}$/.test(id)) return id
+  throw invalid('/cursor', 'This is no cursor of this listing. Take next_cursor as it was given.')
+}
+
 export const providersRoutes: readonly Route[] = [
   {
     method: 'GET',
@@ -49,21 +57,23 @@ export const providersRoutes: readonly Route[] = [
     summary: 'List the providers of the catalogue; q searches ids and names.',
     scopes: ['providers:read'],
     clients: ['app', 'operator', 'agent'],
-    query: { q: text(100), limit: text(3), cursor: text(500) },
+    query: { ...pageQuery, q: text(100) },
     async handle(call) {
+      const { limit, cursor } = pageOf(call)
       const words = call.query.q?.toLowerCase()
+      const after = cursor === undefined ? '' : idIn(cursor)
       const entries = call.parts.catalogue
         .list()
         .filter(entry => words === undefined || entry.id.includes(words) || entry.name.toLowerCase().includes(words))
-      const start =
-        call.query.cursor === undefined
-          ? 0
-          : entries.findIndex(entry => entry.id > Buffer.from(call.query.cursor!, 'base64url').toString())
-      const limit = Math.min(Math.max(Number(call.query.limit ?? 50) || 50, 1), 200)
-      const page = start === -1 ? [] : entries.slice(start, start + limit)
-      const last = page.at(-1)
-      const more = start !== -1 && start + limit < entries.length && last !== undefined
-      return ok({ data: page.map(showBriefly), next_cursor: more ? Buffer.from(last.id).toString('base64url') : null })
+        .filter(entry => entry.id > after)
+        .sort((one, other) => (one.id < other.id ? -1 : 1))
+      const rows = entries.slice(0, limit)
+      const last = rows.at(-1)
+      const isMore = entries.length > limit && last !== undefined
+      return pageAnswer(
+        { rows, ...(isMore && { nextCursor: Buffer.from(last.id).toString('base64url') }) },
+        showBriefly,
+      )
     },
   },
   {
