@@ -1,3 +1,4 @@
+import type { Discovered } from '../../core/catalogue/resolve-provider.ts'
 import type { ResolvedProvider } from '../../core/catalogue/resolved-provider.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { TokenSet } from '../../core/token/token-set.ts'
@@ -92,18 +93,8 @@ export interface Account {
   readonly label: string
 }
 
-export interface DiscoveredEndpoints {
-  readonly issuer: string
-  readonly authorizationEndpoint: string
-  readonly tokenEndpoint: string
-  readonly jwksUri?: string
-  readonly userinfoEndpoint?: string
-  readonly revocationEndpoint?: string
-  readonly introspectionEndpoint?: string
-  readonly registrationEndpoint?: string
-  readonly deviceAuthorizationEndpoint?: string
-  readonly parEndpoint?: string
-  readonly issParameter: boolean
+export interface DiscoveredEndpoints extends Discovered {
+  /** False only when the document lists challenge methods and S256 is not among them. */
   readonly supportsS256: boolean
 }
 

@@ -10,24 +10,9 @@ import { eventOf } from '../audit/event.ts'
 import { accessTokenContext, refreshTokenContext } from '../credentials/seal-context.ts'
 import { sealTokens } from '../credentials/store-tokens.ts'
 import { sameText } from './begin-flow.ts'
+import type { ConnectParts } from './connect-parts.ts'
 import { hashOf } from './open-session.ts'
 import { revokePending } from './throw-away.ts'
-
-type Needs = Pick<
-  Parts,
-  | 'store'
-  | 'vault'
-  | 'catalogue'
-  | 'now'
-  | 'monotonic'
-  | 'random'
-  | 'oauth'
-  | 'egress'
-  | 'log'
-  | 'nodeId'
-  | 'revocations'
-  | 'config'
->
 
 const wrongCodesThatEnd = 5
 
@@ -51,7 +36,7 @@ export async function sessionFor(
  * credential is destroyed.
  */
 export async function completeSession(
-  parts: Needs,
+  parts: ConnectParts,
   caller: Caller,
   id: SessionId,
   input: { readonly completionCode: string; readonly user: User },
@@ -89,7 +74,7 @@ export async function completeSession(
   return connection
 }
 
-async function activate(parts: Needs, caller: Caller, session: ConnectSession): Promise<Connection> {
+async function activate(parts: ConnectParts, caller: Caller, session: ConnectSession): Promise<Connection> {
   return parts.store.change(caller.tenant, async rows => {
     const pending = await rows.connections.get(session.connection!)
     if (pending === undefined || pending.status !== 'pending')
@@ -104,7 +89,7 @@ async function activate(parts: Needs, caller: Caller, session: ConnectSession): 
 }
 
 /** A repair or widening: the new credential moves into the connection that agents already name, sealed anew for it. */
-async function moveInto(parts: Needs, caller: Caller, session: ConnectSession): Promise<Connection> {
+async function moveInto(parts: ConnectParts, caller: Caller, session: ConnectSession): Promise<Connection> {
   const { pending, held, target, before, integration } = await parts.store.asTenant(caller.tenant, async rows => ({
     pending: await rows.connections.get(session.connection!),
     held: await rows.credentials.get(session.connection!),
@@ -174,7 +159,7 @@ async function moveInto(parts: Needs, caller: Caller, session: ConnectSession): 
   })
 }
 
-function createdEvent(parts: Needs, caller: Caller, session: ConnectSession, connection: Connection) {
+function createdEvent(parts: ConnectParts, caller: Caller, session: ConnectSession, connection: Connection) {
   return eventOf(parts, caller, {
     type: 'connection.created',
     outcome: 'ok',
@@ -199,7 +184,7 @@ function withoutReason(connection: Connection): Connection {
 
 /** Ends a session that will not be completed, and destroys what it held. Doing it twice changes nothing. */
 export async function endSession(
-  parts: Needs,
+  parts: ConnectParts,
   session: ConnectSession,
   status: 'expired' | 'failed',
   error?: ConnectError,
@@ -245,7 +230,7 @@ export async function endSession(
 }
 
 /** Erases what uncompleted sessions hold past their end. Called by a timer and at start. */
-export async function expireSessions(parts: Needs, tenant: Caller['tenant']): Promise<number> {
+export async function expireSessions(parts: ConnectParts, tenant: Caller['tenant']): Promise<number> {
   const overdue = await parts.store.asTenant(tenant, rows => rows.sessions.overdue(parts.now(), 100))
   for (const session of overdue) await endSession(parts, session, 'expired')
   return overdue.length

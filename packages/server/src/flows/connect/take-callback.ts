@@ -5,33 +5,17 @@ import type { Integration } from '../../core/integration.ts'
 import type { TokenSet } from '../../core/token/token-set.ts'
 import { type CallbackVerdict, judgeCallback } from '../../engines/oauth/judge-callback.ts'
 import type { Account } from '../../engines/oauth/oauth.ts'
-import type { Parts } from '../../parts.ts'
 import { eventOf } from '../audit/event.ts'
 import { openClient } from '../credentials/open-client.ts'
 import { providerOf } from '../credentials/provider-of.ts'
 import { sendFor } from '../credentials/send-for.ts'
 import { sealTokens } from '../credentials/store-tokens.ts'
+import type { ConnectParts } from './connect-parts.ts'
 import { ConnectRefusal, type RefusalReason } from './connect-refusal.ts'
 import { flowContext } from './flow-context.ts'
 import { hashOf } from './open-session.ts'
 import { type Ending, endingOf } from './session-outcome.ts'
 import { revokeTokens } from './throw-away.ts'
-
-type Needs = Pick<
-  Parts,
-  | 'store'
-  | 'vault'
-  | 'catalogue'
-  | 'now'
-  | 'monotonic'
-  | 'random'
-  | 'oauth'
-  | 'egress'
-  | 'log'
-  | 'nodeId'
-  | 'revocations'
-  | 'config'
->
 
 export interface Callback {
   readonly integration: string
@@ -48,7 +32,7 @@ export interface Callback {
  * browser, integration and state agree on (rows 1, 2, 4, 6, 20).
  */
 export async function takeCallback(
-  parts: Needs,
+  parts: ConnectParts,
   tenant: TenantId,
   callback: Callback,
   callbackUrl: (integration: Integration) => string,
@@ -130,7 +114,7 @@ export async function takeCallback(
 
 /** Keeps the credential sealed in a pending connection until the app says who is signed in there. */
 async function hold(
-  parts: Needs,
+  parts: ConnectParts,
   session: ConnectSession,
   integration: Integration,
   tokens: TokenSet,
@@ -173,7 +157,7 @@ async function hold(
 
 /** Matches the answer to one flow, before anything is used up. */
 async function findFlow(
-  parts: Needs,
+  parts: ConnectParts,
   tenant: TenantId,
   callback: Callback,
 ): Promise<{ readonly session: ConnectSession; readonly integration: Integration }> {
@@ -202,7 +186,7 @@ async function findFlow(
 }
 
 async function refused(
-  parts: Needs,
+  parts: ConnectParts,
   tenant: TenantId,
   callback: Callback,
   reason: RefusalReason,
@@ -222,7 +206,7 @@ async function refused(
 }
 
 async function fail(
-  parts: Needs,
+  parts: ConnectParts,
   session: ConnectSession,
   callback: Callback,
   error: ConnectError,

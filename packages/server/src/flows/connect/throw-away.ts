@@ -4,27 +4,12 @@ import type { Secret } from '../../core/secret.ts'
 import type { TokenSet } from '../../core/token/token-set.ts'
 import type { Account } from '../../engines/oauth/oauth.ts'
 import type { TenantRows } from '../../engines/store/store.ts'
-import type { Parts } from '../../parts.ts'
 import { openClient } from '../credentials/open-client.ts'
 import { providerOf } from '../credentials/provider-of.ts'
 import { accessTokenContext, refreshTokenContext } from '../credentials/seal-context.ts'
 import { sendFor } from '../credentials/send-for.ts'
+import type { ConnectParts } from './connect-parts.ts'
 
-type Needs = Pick<
-  Parts,
-  | 'store'
-  | 'vault'
-  | 'catalogue'
-  | 'now'
-  | 'monotonic'
-  | 'random'
-  | 'oauth'
-  | 'egress'
-  | 'log'
-  | 'nodeId'
-  | 'revocations'
-  | 'config'
->
 export type Upstream = 'revoked' | 'kept' | 'failed' | 'unsupported'
 
 /**
@@ -33,7 +18,7 @@ export type Upstream = 'revoked' | 'kept' | 'failed' | 'unsupported'
  * alice's connections.
  */
 export async function revokeTokens(
-  parts: Needs,
+  parts: ConnectParts,
   integration: Integration,
   tokens: Pick<TokenSet, 'accessToken' | 'refreshToken'>,
   account: Pick<Account, 'id'> | undefined,
@@ -61,7 +46,7 @@ export async function revokeTokens(
 }
 
 /** Opens the sealed tokens of a pending connection once more, to revoke them upstream. */
-export async function revokePending(parts: Needs, pending: Connection): Promise<Upstream> {
+export async function revokePending(parts: ConnectParts, pending: Connection): Promise<Upstream> {
   const { integration, credential } = await parts.store.asTenant(pending.tenant, async rows => ({
     integration: await rows.integrations.get(pending.integration),
     credential: await rows.credentials.get(pending.id),

@@ -2,7 +2,7 @@ import type { Caller } from '../../../core/caller.ts'
 import type { ProviderEntry } from '../../../core/catalogue/provider.ts'
 import type { Connection, ConnectionStatus } from '../../../core/connection.ts'
 import { notFound } from '../../../core/failure.ts'
-import { type ConnectionId, type IntegrationId, isId, type UserId } from '../../../core/ids.ts'
+import { type ConnectionId, type IntegrationId, isId } from '../../../core/ids.ts'
 import { resourceTypesOf } from '../../../core/permission/scopes.ts'
 import { checkConnection } from '../../../flows/credentials/check-connection.ts'
 import { disconnect } from '../../../flows/credentials/disconnect.ts'
@@ -10,6 +10,7 @@ import { renewNow } from '../../../flows/credentials/renew-now.ts'
 import { reachOf } from '../../../flows/grants/reach.ts'
 import { pageAnswer, pageOf } from './page.ts'
 import { type Call, ok, pageQuery, type Route, rfc3339, text } from './route.ts'
+import { userFilterOf, userQuery } from './user-filter.ts'
 
 /** Everything about a connection but its secrets. */
 export async function showConnection(
@@ -75,25 +76,19 @@ export const connectionsRoutes: readonly Route[] = [
     clients: ['app', 'operator', 'agent'],
     query: {
       ...pageQuery,
-      user: text(),
-      user_external_id: text(),
+      ...userQuery,
       integration: text(),
       provider: text(),
       status: { type: 'string', enum: ['pending', 'active', 'needs_reauth', 'error', 'revoked', 'disabled'] },
     },
     async handle(call) {
       const { query, caller } = call
-      let user = query.user
-      if (query.user_external_id !== undefined) {
-        const external = query.user_external_id
-        const found = await call.parts.store.asTenant(call.tenant.id, rows => rows.users.byExternalId(external))
-        if (found === undefined) return ok({ data: [], next_cursor: null })
-        user = found.id
-      }
+      const user = await userFilterOf(call)
+      if (user === 'nobody') return ok({ data: [], next_cursor: null })
       const among = caller.kind === 'agent' ? [...(await reachOf(call.parts, caller)).keys()] : undefined
       const filter = {
         ...pageOf(call),
-        ...(user !== undefined && { user: user as UserId }),
+        ...user,
         ...(query.integration !== undefined && { integration: query.integration as IntegrationId }),
         ...(query.provider !== undefined && { provider: query.provider }),
         ...(query.status !== undefined && { status: query.status as ConnectionStatus }),

@@ -1,7 +1,7 @@
 import type { Caller } from '../../../core/caller.ts'
 import { invalid, notFound } from '../../../core/failure.ts'
 import { endOf, type Grant, type PathRule } from '../../../core/grant.ts'
-import { type AgentId, type ConnectionId, isId, type TaskId, type UserId } from '../../../core/ids.ts'
+import { type AgentId, type ConnectionId, isId, type TaskId } from '../../../core/ids.ts'
 import { endGrant } from '../../../flows/grants/end-grant.ts'
 import { makeGrant } from '../../../flows/grants/make-grant.ts'
 import { findUser } from '../../../flows/users/save-user.ts'
@@ -21,6 +21,7 @@ import {
   time,
   userReference,
 } from './route.ts'
+import { userFilterOf, userQuery } from './user-filter.ts'
 
 export async function showGrant(call: Pick<Call, 'parts' | 'tenant'>, grant: Grant): Promise<Record<string, unknown>> {
   const ended = endOf(grant, call.parts.now())
@@ -145,8 +146,7 @@ export const grantsRoutes: readonly Route[] = [
     clients: ['app', 'operator', 'agent'],
     query: {
       ...pageQuery,
-      user: text(),
-      user_external_id: text(),
+      ...userQuery,
       agent: text(),
       connection: text(),
       task: text(),
@@ -154,18 +154,13 @@ export const grantsRoutes: readonly Route[] = [
     },
     async handle(call) {
       const { query, caller } = call
-      let user = query.user
-      if (query.user_external_id !== undefined) {
-        const external = query.user_external_id
-        const found = await call.parts.store.asTenant(call.tenant.id, rows => rows.users.byExternalId(external))
-        if (found === undefined) return ok({ data: [], next_cursor: null })
-        user = found.id
-      }
+      const asked = await userFilterOf(call)
+      if (asked === 'nobody') return ok({ data: [], next_cursor: null })
+      const user = caller.kind === 'agent' && caller.user !== undefined ? { user: caller.user } : asked
       const agent = caller.kind === 'agent' ? caller.agent : query.agent
-      if (caller.kind === 'agent' && caller.user !== undefined) user = caller.user
       const filter = {
         ...pageOf(call),
-        ...(user !== undefined && { user: user as UserId }),
+        ...user,
         ...(agent !== undefined && { agent: agent as AgentId }),
         ...(query.connection !== undefined && { connection: query.connection as ConnectionId }),
         ...(query.task !== undefined && { task: query.task as TaskId }),
