@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { CliIo } from '../edges/cli/cli-io.ts'
 import type { DemoOptions } from '../edges/cli/local-commands.ts'
 import { outputTo } from '../edges/cli/output.ts'
@@ -25,14 +26,21 @@ export async function demo(options: DemoOptions, io: CliIo): Promise<number> {
     line: (text: string) => (options.json ? io.stderr : io.stdout).write(`${text}\n`),
     out,
   }
+  const stop = new AbortController()
+  const askToStop = () => stop.abort(new Error('stopped, and cleaned up'))
+  io.signal.addEventListener('abort', askToStop, { once: true })
+  process.once('SIGTERM', askToStop)
+  let story: Promise<void> | undefined
   let fault: unknown
   try {
     const isOpen = options.open || Object.values(clients).some(client => client.isReal)
-    const story = tellStory({ io, clients, isOpen, voice, closers, checks, digest })
-    await Promise.race([story, askedToStop(io.signal, story)])
+    story = tellStory({ io, clients, isOpen, voice, signal: stop.signal, closers, checks, digest })
+    await Promise.race([story, aborted(stop.signal)])
   } catch (thrown) {
     fault = thrown
   } finally {
+    // A stopped story ends at its next step; a server that is still being called would not.
+    await Promise.race([story?.catch(() => undefined), pause(1_000)])
     for (const close of closers.toReversed()) await close().catch(() => undefined)
   }
   if (fault instanceof StartFault) throw fault
@@ -52,12 +60,8 @@ export async function demo(options: DemoOptions, io: CliIo): Promise<number> {
   return ok ? 0 : 1
 }
 
-/** Rejects when the person or the system asks to stop; what the story does after that interests nobody. */
-function askedToStop(signal: AbortSignal, story: Promise<void>): Promise<never> {
-  story.catch(() => undefined)
+function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
-    const stop = () => reject(new Error('stopped, and cleaned up'))
-    signal.addEventListener('abort', stop, { once: true })
-    process.once('SIGTERM', stop)
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
   })
 }

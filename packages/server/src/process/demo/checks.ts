@@ -65,9 +65,9 @@ export async function otherPersonRefused(stage: Stage): Promise<Verdict> {
   for (const provider of ['hubspot', 'gmail']) {
     const path = provider === 'gmail' ? '/gmail/v1/users/me/messages' : '/crm/v3/objects/contacts'
     const { id } = ben.connections.get(provider)!
-    const vendor = services.find(service => service.provider === provider)!.vendor
+    const { vendor, label } = services.find(service => service.provider === provider)!
     attempts.push(
-      await attempt(stage, vendor, `${ben.person.name}'s ${provider} under ${ada.person.name}'s task`, () =>
+      await attempt(stage, vendor, `${ben.person.name}'s ${label} under ${ada.person.name}'s task`, () =>
         ada.vault.connection(id).fetch(path),
       ),
     )
@@ -157,7 +157,10 @@ export function noTokenLeaked(stage: Stage, files: { readonly running: Buffer; r
     { name: 'the database in use', bytes: files.running, control: id },
     { name: 'the database at rest', bytes: files.stopped, control: id },
   ]
-  return judgeLeaks(secrets, haystacks)
+  const verdict = judgeLeaks(secrets, haystacks)
+  const real = vendors.filter(vendor => clients[vendor].isReal)
+  if (real.length === 0) return verdict
+  return { ...verdict, detail: `${verdict.detail}. Of ${real.join(', ')} the demo knows the client secret alone` }
 }
 
 function emulated(clients: Stage['clients']): Vendor[] {

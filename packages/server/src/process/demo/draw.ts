@@ -30,8 +30,10 @@ function dayOf(when: string | undefined): string {
 /** One row of the trail: calls of a kind, together. */
 export interface TrailRow {
   readonly when: string
+  /** For whom the agent worked. */
   readonly who: string
   readonly service: string
+  /** Whose data, and what kind. */
   readonly data: string
   readonly action: string
   readonly agent: string
@@ -48,11 +50,13 @@ export function trailRows(
   const accesses = events.filter(event => event.type === 'access.allowed' || event.type === 'access.denied')
   for (const event of accesses.toSorted((a, b) => a.time.localeCompare(b.time))) {
     const reasons = event.decision?.reasons ?? []
+    const nameOf = (id: string | undefined) => names.users.get(id ?? '') ?? id ?? 'nobody'
     const row: TrailRow = {
       when: event.time.slice(11, 19),
-      who: names.users.get(event.user ?? '') ?? event.user ?? '',
+      // `user` owns the data; the chain begins with the person whose task it was.
+      who: nameOf(event.actor_chain?.[0]),
       service: services.find(({ provider }) => provider === event.provider)?.label ?? event.provider ?? '',
-      data: event.resource_type ?? '',
+      data: `${nameOf(event.user)}'s ${event.resource_type ?? 'connection'}`,
       action: event.action ?? '',
       agent: names.agents.get(event.agent ?? '') ?? event.agent ?? '',
       outcome: event.outcome === 'denied' ? `refused: ${reasons[0] ?? 'no reason'}` : event.outcome,

@@ -61,9 +61,12 @@ export function judgeWhoseData(
   expectations: readonly Expectation[],
   unknownBearers: number,
 ): Verdict {
-  const faults = expectations.flatMap(({ person, source, own, foreign }) => {
+  const unread = digests.flatMap(({ person, sources }) =>
+    sources.flatMap(({ source, fault }) => (fault === undefined ? [] : [`${source} of ${person}: ${fault}`])),
+  )
+  const mixed = expectations.flatMap(({ person, source, own, foreign }) => {
     const found = digests.find(digest => digest.person === person)?.sources.find(one => one.source === source)
-    if (found?.fault !== undefined) return [`${source} of ${person}: ${found.fault}`]
+    if (found?.fault !== undefined) return []
     const texts = found?.items.map(item => item.text) ?? []
     const holds = (text: string) => texts.some(one => one.includes(text))
     return [
@@ -71,6 +74,7 @@ export function judgeWhoseData(
       ...foreign.filter(holds).map(text => `${source} of ${person} shows "${text}"`),
     ]
   })
+  const faults = [...unread, ...mixed]
   if (unknownBearers > 0) faults.push(`${unknownBearers} calls came with a token that the provider never issued`)
   const owned = expectations.reduce((sum, { own }) => sum + own.length, 0)
   if (owned === 0) return { ok: false, detail: 'no seeded service: nothing tells whose data came back' }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { Valetkey } from '@valetkey/sdk'
 import type { Agent, Connection, Integration } from '@valetkey/sdk/wire'
 import { type Person, people } from './people.ts'
@@ -69,11 +70,27 @@ export async function connectPerson(
     ...(service.scopes !== undefined && { scopes: service.scopes }),
   })
   await walk(session.connect_url!)
-  const params = await returnPage.returned(session.id)
+  const over = new AbortController()
+  const params = await Promise.race([
+    returnPage.returned(session.id),
+    endedWithoutReturn(app, session.id, over.signal),
+  ]).finally(() => over.abort())
   const code = params.get('completion_code')
   if (code === null)
     throw new Error(`${person.name} at ${service.label}: ${params.get('error') ?? 'no completion code'}`)
   return app.connectSessions.complete(session.id, { completion_code: code, user })
+}
+
+/** Rejects when the session fails or expires and no browser came back to tell. */
+async function endedWithoutReturn(app: Valetkey, session: string, over: AbortSignal): Promise<never> {
+  for (;;) {
+    await pause(2_000, undefined, { signal: over })
+    const { status, error } = await app.connectSessions.get(session)
+    // A browser that comes back is a moment behind the session's end.
+    if (status === 'expired') throw new Error('the connect session expired before anyone came back')
+    if (status === 'failed') await pause(2_000, undefined, { signal: over })
+    if (status === 'failed') throw new Error(`the connect session failed: ${error ?? 'no reason given'}`)
+  }
 }
 
 /** Lets the agent read everything of one connection for an hour, and nothing else. */

@@ -49,6 +49,8 @@ export interface Telling {
   /** A person consents in a browser. */
   readonly isOpen: boolean
   readonly voice: { line(text: string): unknown; readonly out: Output }
+  /** Aborted when somebody asked to stop: the story ends at its next step. */
+  readonly signal: AbortSignal
   /** Each thing that was started puts its end here, to be called last first. */
   readonly closers: Closer[]
   readonly checks: Check[]
@@ -57,15 +59,20 @@ export interface Telling {
 
 /** The demo from the empty folder to the last check. Throws when something that is no check goes wrong. */
 export async function tellStory(telling: Telling): Promise<void> {
-  const { io, clients, voice, closers, checks, digest } = telling
+  const { io, clients, voice, signal, closers, checks, digest } = telling
   const { out } = voice
-  const done = (text: string) => voice.line(`✓ ${text}`)
+  const done = (text: string) => {
+    signal.throwIfAborted()
+    voice.line(`✓ ${text}`)
+  }
   const check = (id: (typeof checkIds)[number], verdict: Verdict) => {
+    signal.throwIfAborted()
     const one = { id, ...verdict }
     checks.push(one)
     voice.line(drawCheck(one, out))
   }
 
+  voice.line(out.bold('An agent summarises two people’s weeks through Valetkey and never holds a token.'))
   const folder = mkdtempSync(join(tmpdir(), 'valetkey-demo-'))
   closers.push(async () => rmSync(folder, { recursive: true, force: true }))
   const world = await openVendorWorld(clients, io.now())

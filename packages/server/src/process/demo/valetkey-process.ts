@@ -15,6 +15,7 @@ export class ValetkeyProcesses {
   readonly #env: Readonly<Record<string, string>>
   readonly #running = new Set<ChildProcess>()
   #log = ''
+  #isClosed = false
 
   /** `env` is all that the children see: settings of the person's own Valetkey must not reach them. */
   constructor(env: Readonly<Record<string, string>>) {
@@ -71,6 +72,7 @@ export class ValetkeyProcesses {
 
   /** Ends what still runs, by its id: asked first, killed after 3 s. */
   async close(): Promise<void> {
+    this.#isClosed = true
     await Promise.all(
       [...this.#running].map(async child => {
         const end = ended(child)
@@ -83,6 +85,8 @@ export class ValetkeyProcesses {
   }
 
   #start(args: readonly string[]): ChildProcess {
+    // Who was asked to stop starts nothing that would outlive it.
+    if (this.#isClosed) throw new Error('the demo is over')
     const child = spawn(command, args, { env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] })
     child.stdout!.setEncoding('utf8')
     child.stderr!.setEncoding('utf8')
