@@ -37,8 +37,9 @@ export async function disconnect(parts: CredentialParts, caller: Caller, id: Con
       ? undefined
       : await openCredential(parts, connection, integration, credential).catch(() => undefined)
   const grants = await endHere(parts, caller, connection)
-  tellGrants(parts, grants)
+  // First the connection, so that the record of a call that this cuts says why.
   parts.revocations.tell({ kind: 'connection', tenant, id })
+  tellGrants(parts, grants)
   forgetSecrets(parts.store, id)
   const revoked = await revokeUpstream(parts, of, open, credential !== undefined)
   const alsoRevoked = await endSiblings(parts, caller, of, revoked)
