@@ -3,8 +3,9 @@ import { match } from '../../core/catalogue/match-operation.ts'
 import type { ProviderEntry } from '../../core/catalogue/provider.ts'
 import type { Connection } from '../../core/connection.ts'
 import { Failure, notFound } from '../../core/failure.ts'
+import { endOf, type Grant } from '../../core/grant.ts'
 import { type ConnectionId, isId } from '../../core/ids.ts'
-import { reachOf } from '../grants/reach.ts'
+import { isGrantGenuine } from '../grants/grant-seal.ts'
 import type { BrokerParts } from './broker-parts.ts'
 
 /**
@@ -21,26 +22,27 @@ export async function findConnection(
   if (isId('con', reference)) return reference
   const entry = parts.catalogue.get(reference)
   if (entry === undefined) throw notFound()
-  const reach = await reachOf(parts, caller)
-  const granted = await ofProvider(parts, caller, reference, [...reach.keys()])
+  const known = await ownOf(parts, caller, reference)
+  const standing = caller.user === undefined ? await unattended(parts, caller, reference) : known
+  const granted: Connection[] = []
+  const withGrants: Connection[] = []
+  for (const connection of standing) {
+    const grants = await parts.store.asTenant(caller.tenant, rows => rows.grants.of(caller.agent, connection.id))
+    if (grants.length > 0) withGrants.push(connection)
+    if (await hasLiveGrant(parts, caller, connection, grants)) granted.push(connection)
+  }
   if (granted.length === 1) return granted[0]!.id
   if (granted.length > 1) {
     throw new Failure('conflict', `Several connections of ${entry.name} are in reach. Name one of them by its id.`, {
       members: { candidates: granted.map(connection => connection.id) },
     })
   }
-  const known = await ownOf(parts, caller, reference)
-  if (known.length === 0) {
-    throw new Failure('connection_required', `No ${entry.name} account is connected. Ask its owner to connect it.`, {
-      members: { required_scopes: requiredScopes(parts, entry, call) },
-    })
-  }
   // One on which this agent had a grant says more than one on which it never had any.
-  for (const { id } of known) {
-    const grants = await parts.store.asTenant(caller.tenant, rows => rows.grants.of(caller.agent, id))
-    if (grants.length > 0) return id
-  }
-  return known[0]!.id
+  const named = withGrants[0] ?? known[0]
+  if (named !== undefined) return named.id
+  throw new Failure('connection_required', `No ${entry.name} account is connected. Ask its owner to connect it.`, {
+    members: { required_scopes: requiredScopes(parts, entry, call) },
+  })
 }
 
 function requiredScopes(
@@ -55,15 +57,23 @@ function requiredScopes(
   return scopes?.allOf ?? scopes?.anyOf?.slice(0, 1) ?? []
 }
 
-async function ofProvider(
+/** A live grant to this caller, as `decide` will count it, whose row is what we wrote. */
+async function hasLiveGrant(
   parts: BrokerParts,
   caller: AgentCaller,
-  provider: string,
-  among: readonly ConnectionId[],
-): Promise<readonly Connection[]> {
-  if (among.length === 0) return []
-  const page = await parts.store.asTenant(caller.tenant, rows => rows.connections.list({ provider, among, limit: 20 }))
-  return page.rows.filter(connection => connection.status !== 'revoked')
+  connection: Connection,
+  grants: readonly Grant[],
+): Promise<boolean> {
+  const now = parts.now()
+  for (const grant of grants) {
+    const counts =
+      endOf(grant, now) === undefined &&
+      grant.user === connection.user &&
+      (caller.user !== undefined || connection.user === undefined || grant.unattended) &&
+      (grant.task === undefined || grant.task === caller.task)
+    if (counts && (await isGrantGenuine(parts, grant))) return true
+  }
+  return false
 }
 
 /** What the caller could be granted: its user's connections, or machine connections for a token without a user. */
@@ -71,7 +81,22 @@ async function ownOf(parts: BrokerParts, caller: AgentCaller, provider: string):
   const page = await parts.store.asTenant(caller.tenant, rows =>
     rows.connections.list({ provider, limit: 200, ...(caller.user !== undefined && { user: caller.user }) }),
   )
-  return page.rows.filter(
-    connection => connection.user === caller.user && connection.status !== 'revoked' && connection.status !== 'pending',
-  )
+  return page.rows.filter(connection => connection.user === caller.user && isOffered(connection))
+}
+
+/** For a token without a user: what live grants of this agent name, machine connections and such marked unattended. */
+async function unattended(parts: BrokerParts, caller: AgentCaller, provider: string): Promise<readonly Connection[]> {
+  const now = parts.now()
+  return parts.store.asTenant(caller.tenant, async rows => {
+    const grants = await rows.grants.liveOfAgent(caller.agent, now)
+    const counted = grants.filter(grant => grant.user === undefined || grant.unattended)
+    const among = [...new Set(counted.map(grant => grant.connection))]
+    if (among.length === 0) return []
+    const page = await rows.connections.list({ provider, among, limit: 200 })
+    return page.rows.filter(isOffered)
+  })
+}
+
+function isOffered(connection: Connection): boolean {
+  return connection.status !== 'revoked' && connection.status !== 'pending'
 }

@@ -3,6 +3,7 @@ import { Failure } from '../../core/failure.ts'
 import type { Secret } from '../../core/secret.ts'
 import { EgressFailure } from '../../engines/egress/egress.ts'
 import { checkConnection } from '../credentials/check-connection.ts'
+import { markNeedsReauth, tellChanged } from '../credentials/mark-connection.ts'
 import type { OpenCredential } from '../credentials/open-credential.ts'
 import { renewToken } from '../credentials/renew-token.ts'
 import { usableToken } from '../credentials/usable-token.ts'
@@ -19,7 +20,7 @@ import { type CallNotes, denialNow, type OpenCall, openCall } from './open-call.
 import { type Outgoing, prepareOutgoing } from './outgoing.ts'
 import type { ProxyCall } from './proxy-call.ts'
 import { type Relayed, relayAnswer, requireReadable } from './relay-answer.ts'
-import { isUnauthorized } from './unauthorized-answer.ts'
+import { refusalOf } from './unauthorized-answer.ts'
 import { Upload } from './upload.ts'
 
 type Context = BrokerParts & { readonly broker: Broker }
@@ -230,9 +231,8 @@ async function exchange(
   if (!mayGoBeside) await cut.race(recorded)
   progress.live = await cut.race(Promise.race([token, failureIn(recorded)]))
   await send(parts, facts, carriage, recorded, progress)
-  if (await cut.race(isUnauthorized(progress.attempt!, progress.head!, facts.provider.entry))) {
-    await meetRefusal(parts, facts, carriage, recorded, progress)
-  }
+  const refusal = await cut.race(refusalOf(progress.attempt!, progress.head!, facts.provider.entry))
+  if (refusal !== undefined) await meetRefusal(parts, carriage, refusal, recorded, progress)
   requireReadable(progress.head!, call.method)
   await cut.race(recorded)
   if (cut.done !== undefined) throw cut.done
@@ -289,42 +289,57 @@ function secretsOf({ accessToken, refreshToken }: OpenCredential): readonly Secr
  */
 async function meetRefusal(
   parts: Context,
-  facts: CallFacts,
   carriage: Carriage,
+  refusal: 'status' | 'declared',
   recorded: Promise<void>,
   progress: Progress,
 ): Promise<void> {
-  const { cut, upload } = carriage
+  const { cut, upload, open } = carriage
+  const { facts } = open
   const { broker } = parts
-  const { id, tenant } = facts.connection
+  const { id } = facts.connection
   const { credential } = progress.live!
-  if (!broker.doubts.isDoubted(id, credential.generation)) {
-    const renewal = await cut.race(renewToken(parts, facts, { generation: credential.generation, isDead: true }))
-    if (renewal.kind === 'renewed') {
+  if (broker.doubts.isDoubted(id, credential.generation)) return
+  const renewal = await cut.race(renewToken(parts, facts, { generation: credential.generation, isDead: true }))
+  switch (renewal.kind) {
+    case 'failed':
+      return
+    case 'needs_person':
+      broker.doubts.doubt(id, credential.generation)
+      return lookAtRefused(parts, open, refusal === 'declared' || open.decision.operation !== undefined)
+    case 'renewed': {
       progress.attempt!.abort('the token was renewed')
       if (!upload.isReplayable) {
         throw new Failure('retry_body', 'The token was renewed, but the body is too large to be kept. Send it again.', {
           retryAfterSeconds: 1,
         })
       }
-      const before = [
-        credential.accessToken,
-        ...(credential.refreshToken === undefined ? [] : [credential.refreshToken]),
-      ]
-      progress.live = await broker.secrets.around(facts, renewal.credential, before)
+      progress.live = await broker.secrets.around(facts, renewal.credential, secretsOf(credential))
       progress.isReplayed = true
       delete progress.head
       await send(parts, facts, carriage, recorded, progress)
-      if (!(await cut.race(isUnauthorized(progress.attempt!, progress.head!, facts.provider.entry)))) return
+      const again = await cut.race(refusalOf(progress.attempt!, progress.head!, facts.provider.entry))
+      if (again === undefined) return
       broker.doubts.doubt(id, renewal.credential.generation)
-    } else if (renewal.kind === 'needs_person') {
-      broker.doubts.doubt(id, credential.generation)
-    } else {
-      return
+      return lookAtRefused(parts, open, again === 'declared')
     }
-    const check = checkConnection(parts, undefined, id, { tenant, mayRenew: false })
-    broker.after(check, 'A refused connection could not be checked', { tenant })
   }
+}
+
+/**
+ * The provider refuses a token that nobody can renew, or that was renewed just now. Its account endpoint is asked, after
+ * the agent has its answer; where the entry knows none, the refusal itself counts if it is certain to be about the token.
+ */
+function lookAtRefused(parts: Context, { facts }: OpenCall, isCertain: boolean): void {
+  const { id, tenant } = facts.connection
+  const hasEndpoint = facts.provider.entry.oauth.account?.source === 'endpoint'
+  if (!hasEndpoint && !isCertain) return
+  const look = hasEndpoint
+    ? checkConnection(parts, undefined, id, { tenant, mayRenew: false })
+    : parts.store
+        .change(tenant, rows => markNeedsReauth(parts, rows, id, 'token_refused'))
+        .then(() => tellChanged(parts, tenant, id))
+  parts.broker.after(look, 'A refused connection could not be checked', { tenant })
 }
 
 /** The grant gave no call: its budget is spent, or it ended since it was read. */

@@ -1,5 +1,5 @@
 import type { AgentCaller } from '../../core/caller.ts'
-import { notFound } from '../../core/failure.ts'
+import { Failure, notFound } from '../../core/failure.ts'
 import type { ConnectionId } from '../../core/ids.ts'
 import { type Allowed, type Decision, decide } from '../../core/permission/decide.ts'
 import type { AccessSubject } from './access-event.ts'
@@ -26,6 +26,9 @@ export interface CallNotes {
   reasons: readonly string[]
 }
 
+/** What keeps changing while it is read is given up on. */
+const mostReads = 10
+
 /**
  * From what an agent asks to an allowed call (P3): hygiene, connection, facts, decision. The facts hold at the very
  * moment at which the call enters the registry; from then on a revocation cuts it (P4).
@@ -41,8 +44,8 @@ export async function openCall(
 ): Promise<OpenCall> {
   checkCall(call)
   const id = await findConnection(parts, caller, call.connection, call)
-  for (let afresh = false; ; afresh = true) {
-    const held = await memory.get(caller, id, afresh)
+  for (let tries = 0; tries < mostReads; tries++) {
+    const held = await memory.get(caller, id, tries > 0)
     try {
       const opened = judge(parts, caller, call, held, notes)
       if (held.isStale()) continue
@@ -51,6 +54,9 @@ export async function openCall(
       held.release()
     }
   }
+  throw new Failure('unavailable', 'Grants and connection change too fast to decide on. Try again.', {
+    retryAfterSeconds: 1,
+  })
 }
 
 /** Undefined: denied by what was remembered, so that it has to be read again before anybody is told so. */

@@ -12,19 +12,24 @@ const bounds = { maxBytes: longestRefusal, maxDepth: 8, maxMembers: 200, maxText
  * Whether an answer says that the access token is no longer good: 401, or what the entry declares equal to it (a status
  * and a value in a JSON body). Only where such a rule exists is the beginning of the body waited for.
  */
-export async function isUnauthorized(attempt: Attempt, head: Head, entry: ProviderEntry): Promise<boolean> {
-  if (head.status === 401) return true
+export async function refusalOf(
+  attempt: Attempt,
+  head: Head,
+  entry: ProviderEntry,
+): Promise<'status' | 'declared' | undefined> {
+  if (head.status === 401) return 'status'
   const rules = (entry.api.unauthorizedAnswers ?? []).filter(rule => rule.status === head.status)
-  if (rules.length === 0) return false
+  if (rules.length === 0) return undefined
   const type = headerOf(head.rawHeaders, 'content-type') ?? ''
   const length = headerOf(head.rawHeaders, 'content-length')
-  if (!/json/i.test(type) || (length !== undefined && Number(length) > longestRefusal)) return false
+  if (!/json/i.test(type) || (length !== undefined && Number(length) > longestRefusal)) return undefined
   const { bytes, isWhole } = await attempt.beginning(longestRefusal)
-  if (!isWhole) return false
+  if (!isWhole) return undefined
   const read = readBoundedJson(bytes, bounds)
-  if (read.kind !== 'object') return false
-  return rules.some(rule => {
+  if (read.kind !== 'object') return undefined
+  const isDeclared = rules.some(rule => {
     const value = atPointer(read.value, rule.pointer)
     return typeof value === 'string' && rule.values.includes(value)
   })
+  return isDeclared ? 'declared' : undefined
 }

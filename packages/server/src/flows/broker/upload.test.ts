@@ -63,6 +63,11 @@ describe('an upload', () => {
     expect(taken).toBe(1)
   })
 
+  it('that falls silent is given up (row 98)', async () => {
+    const upload = new Upload(new PassThrough(), () => {}, 5)
+    await expect(upload.beginning(1)).rejects.toMatchObject({ code: 'validation_failed' })
+  })
+
   it('that breaks off fails whoever reads it', async () => {
     const source = new PassThrough()
     const upload = new Upload(source)

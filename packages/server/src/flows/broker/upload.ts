@@ -1,7 +1,11 @@
 import { Readable } from 'node:stream'
+import { Failure } from '../../core/failure.ts'
 
 /** A body larger than this is not kept to be sent a second time (CONTRACT 7). */
 export const replayableBytes = 1024 * 1024
+
+/** The longest silence of an uploading agent (row 98). */
+const silenceMs = 60_000
 
 /**
  * The body of an agent's request on its way up. It is read once, with back-pressure, and may be opened again as long as
@@ -10,6 +14,7 @@ export const replayableBytes = 1024 * 1024
 export class Upload {
   readonly #chunks: AsyncIterator<Buffer> | undefined
   readonly #takeBody: () => void
+  readonly #silenceMs: number
   #kept: Buffer[] = []
   /** How many chunks went by before the first that is kept. */
   #gone = 0
@@ -19,7 +24,8 @@ export class Upload {
   #pulling: Promise<void> | undefined
 
   /** `takeBody` is called once, before anything is read: it lets a client go on that waits for `100 Continue`. */
-  constructor(source: Readable | undefined, takeBody: () => void = () => {}) {
+  constructor(source: Readable | undefined, takeBody: () => void = () => {}, longestSilenceMs = silenceMs) {
+    this.#silenceMs = longestSilenceMs
     this.#chunks = source?.iterator({ destroyOnReturn: false })
     this.#isWhole = source === undefined
     this.#takeBody = takeBody
@@ -82,7 +88,7 @@ export class Upload {
 
   async #next(): Promise<void> {
     if (this.#bytes === 0) this.#takeBody()
-    const { done, value } = await this.#chunks!.next()
+    const { done, value } = await withinTime(this.#chunks!.next(), this.#silenceMs)
     if (done === true) {
       this.#isWhole = true
       return
@@ -91,4 +97,13 @@ export class Upload {
     this.#bytes += value.length
     if (this.#bytes > replayableBytes) this.#isReplayable = false
   }
+}
+
+function withinTime<T>(work: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    const tooLate = new Failure('validation_failed', 'The body stopped coming. Send the request again, whole.')
+    timer = setTimeout(() => reject(tooLate), ms)
+  })
+  return Promise.race([work, late]).finally(() => clearTimeout(timer))
 }

@@ -296,9 +296,30 @@ async function storeRenewed(
   if (stored) return { kind: 'renewed', credential: { generation, ...tokens } }
   const current = await parts.store.asTenant(tenant, rows => rows.credentials.get(id))
   if (current === undefined || current.generation <= row.generation) {
+    await revokeUnkept(parts, of, tokens)
     return { kind: 'needs_person', reason: 'no_credential' }
   }
   return { kind: 'renewed', credential: await openCredential(parts, connection, integration, current) }
+}
+
+/** Tokens of a connection that was ended meanwhile: nobody holds them, and nobody else should find them alive. */
+async function revokeUnkept(
+  parts: CredentialParts,
+  { connection, integration }: Renewable,
+  tokens: Pick<TokenSet, 'accessToken' | 'refreshToken'>,
+): Promise<void> {
+  try {
+    const provider = await providerOf(parts, integration)
+    const client = await openClient(parts, integration)
+    const send = sendFor(parts, connection.tenant)
+    const { accessToken, refreshToken } = tokens
+    if (refreshToken !== undefined) {
+      await parts.oauth.revoke(send, { provider, client, token: refreshToken, kind: 'refresh_token' })
+    }
+    await parts.oauth.revoke(send, { provider, client, token: accessToken, kind: 'access_token' })
+  } catch (error) {
+    parts.log.warn('Tokens of an ended connection could not be revoked', { connection: connection.id, error })
+  }
 }
 
 /** The connection was ended while the provider answered: what it answered is thrown away. */
