@@ -182,7 +182,7 @@ async function attempt(
     },
     (error: unknown) => {
       if (!ValetkeyError.is(error)) throw error
-      return { status: error.status, code: error.code }
+      return { status: error.status, code: error.code, reasons: error.reasons.map(reason => reason.code) }
     },
   )
   const reached = world.callsTo(vendor).length - before

@@ -23,6 +23,10 @@ describe('a refusal', () => {
     ['the call went through', [{ what: 'a write', status: 200, reached: 1 }]],
     ['the provider refused instead of Valetkey', [{ what: 'a write', status: 403, reached: 1 }]],
     ['the refusal has another reason', [{ ...refused, code: 'missing_scopes' }]],
+    [
+      'something else would have refused it as well',
+      [{ ...refused, reasons: ['operation_not_permitted', 'missing_scopes'] }],
+    ],
     ['the refusal has another status', [{ ...refused, status: 404 }]],
     ['the provider saw the call all the same', [{ ...refused, reached: 1 }]],
     ['one of several attempts was not refused', [refused, { what: 'another', status: 200 }]],

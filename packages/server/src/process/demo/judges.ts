@@ -12,6 +12,8 @@ export interface Attempt {
   readonly what: string
   readonly status: number
   readonly code?: string
+  /** The codes of all reasons that held. */
+  readonly reasons?: readonly string[]
   /** Calls that the provider saw because of it; undefined where the provider is real and tells nobody. */
   readonly reached?: number
 }
@@ -20,9 +22,13 @@ const isQuiet = ({ reached }: Attempt) => reached === undefined || reached === 0
 const told = ({ what, status, code, reached }: Attempt) =>
   `${what}: ${status} ${code ?? 'no refusal of ours'}${reached ? `, and ${reached} calls reached the provider` : ''}`
 
-/** Every attempt was refused with this status and one of these codes, and nothing was sent. */
+/** Every attempt was refused with this status, for no other reason than these, and nothing was sent. */
 export function judgeRefusals(attempts: readonly Attempt[], status: number, codes: readonly string[]): Verdict {
-  const bad = attempts.filter(one => one.status !== status || !codes.includes(one.code ?? '') || !isQuiet(one))
+  const isGood = (one: Attempt) =>
+    one.status === status &&
+    [one.code ?? '', ...(one.reasons ?? [])].every(code => codes.includes(code)) &&
+    isQuiet(one)
+  const bad = attempts.filter(one => !isGood(one))
   if (attempts.length === 0) return { ok: false, detail: 'nothing was tried' }
   return { ok: bad.length === 0, detail: (bad.length === 0 ? attempts : bad).map(told).join('; ') }
 }

@@ -38,7 +38,8 @@ export const services: readonly Service[] = [
     provider: 'slack',
     label: 'Slack',
     vendor: 'slack',
-    scopes: ['channels:read', 'channels:history', 'groups:read', 'groups:history', 'users:read'],
+    // More than the agent gets: what stops its writes is its grant, and not the provider.
+    scopes: ['channels:read', 'channels:history', 'groups:read', 'groups:history', 'users:read', 'chat:write'],
     markers: ({ week }) => week.messages.map(({ text }) => text),
     overrides: origin => ({ origins: { 'https://slack.com': origin, 'https://files.slack.com': origin } }),
   },
@@ -77,7 +78,7 @@ export const services: readonly Service[] = [
     provider: 'hubspot',
     label: 'HubSpot',
     vendor: 'hubspot',
-    scopes: ['oauth', 'crm.objects.contacts.read', 'crm.objects.deals.read'],
+    scopes: ['oauth', 'crm.objects.contacts.read', 'crm.objects.contacts.write', 'crm.objects.deals.read'],
     markers: ({ week }) => [
       ...week.contacts.map(({ first, last }) => `${first} ${last}`),
       ...week.deals.map(({ name }) => name),
