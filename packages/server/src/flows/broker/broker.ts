@@ -7,6 +7,7 @@ import { createLastUsed, type LastUsed } from './last-used.ts'
 import { createSecretsMemory, type SecretsMemory } from './live-secrets.ts'
 import { createStreamRegistry, type StreamRegistry } from './stream-registry.ts'
 import { createTokenDoubts, type TokenDoubts } from './token-doubts.ts'
+import { watchStreams } from './watch-streams.ts'
 
 /** What brokered calls share in one process: memories that are kept true, and every call in progress. */
 export interface Broker {
@@ -27,6 +28,7 @@ export function createBroker(parts: BrokerParts): Broker {
   const facts = createFactsMemory(parts)
   const secrets = createSecretsMemory(parts)
   const streams = createStreamRegistry(parts)
+  const watch = watchStreams(parts, streams)
   const lastUsed = createLastUsed(parts)
   const doubts = createTokenDoubts(parts)
   const pending = new Set<Promise<unknown>>()
@@ -49,6 +51,7 @@ export function createBroker(parts: BrokerParts): Broker {
       await lastUsed.flush()
     },
     close() {
+      watch.stop()
       streams.close()
       facts.close()
       secrets.close()

@@ -17,6 +17,10 @@ export interface Stream {
 }
 
 export interface StreamRegistry {
+  /** Every stream in progress, for whoever asks the store about them. */
+  all(): readonly Stream[]
+  /** Takes it out and cuts it. */
+  cut(stream: Stream, why: string): void
   /** Returns the function that takes the stream out again. */
   enter(stream: Stream): () => void
   /** Cuts what has ended by time at `now`. Called by a timer while there are streams. */
@@ -59,6 +63,10 @@ export function createStreamRegistry(parts: Pick<Parts, 'revocations' | 'now'>):
       return () => {
         streams.delete(stream)
       }
+    },
+    all: () => [...streams],
+    cut(stream, why) {
+      if (streams.delete(stream)) stream.cut(why)
     },
     sweep,
     get size() {

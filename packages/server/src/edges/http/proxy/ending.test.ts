@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { databases } from '../../../../../../test/databases.ts'
 import type { Connection } from '../../../core/connection.ts'
 import type { Grant } from '../../../core/grant.ts'
 import type { TaskId } from '../../../core/ids.ts'
+import { createRevocations } from '../../../core/revocations.ts'
 import { Secret } from '../../../core/secret.ts'
 import { endTask } from '../../../flows/agents/end-task.ts'
 import { disconnect } from '../../../flows/credentials/disconnect.ts'
@@ -96,6 +98,23 @@ describe('what ends', () => {
     expect(rig.provider.requests.to('/api/items')).toHaveLength(5)
     expect(await rig.events('access.allowed')).toHaveLength(5)
     expect(await rig.events('access.denied')).toHaveLength(15)
+  })
+})
+
+describe('what another process ends on the same database', () => {
+  it('cuts the streams of this one within a second, and the next call is refused (P4)', async () => {
+    await rig.close()
+    rig = await openRig({ open: databases().find(kind => kind.name === 'postgres')!.open })
+    alice = await rig.connect('alice')
+    grant = await rig.grant(alice)
+    task = await rig.task('alice')
+    const store = await rig.database.reopen({ nodeId: 'two' })
+    const other = { ...rig.parts, store, nodeId: 'two', revocations: createRevocations() }
+    const stream = await streaming()
+    const endedAt = performance.now()
+    await endGrant(other, rig.operator, grant.id)
+    expect((await stream.broken) - endedAt).toBeLessThan(1_000)
+    await expect.poll(next).toEqual([403, 'grant_expired', 'revoked'])
   })
 })
 

@@ -74,6 +74,9 @@ describe('nothing without a record (P2)', () => {
   it('fails every call while the record cannot be written, and says so (row 87)', async () => {
     const { alice, token } = await scene()
     expect((await rig.ask(`/proxy/${alice.id}/api/items`, { token })).status).toBe(200)
+    // Past the store one gets in only when it has nothing under way.
+    await expect.poll(async () => (await rig.events()).map(event => event.type)).toContain('access.completed')
+    await expect.poll(async () => (await rig.events()).map(event => event.type)).toContain('grant.used_first')
     await rig.database.raw('alter table audit_events rename to gone')
     const items = rig.provider.requests.to('api', 'POST').length
     const write = await rig.ask(`/proxy/${alice.id}/api/items`, { ...post, token })

@@ -5,7 +5,6 @@ import { startTestProvider, type TestProvider, type TestProviderOptions } from '
 import { type DatabaseKind, databases, type TestDatabase } from '../../../../../../test/databases.ts'
 import type { Caller } from '../../../core/caller.ts'
 import type { ProviderEntry } from '../../../core/catalogue/provider.ts'
-import { resolveProvider } from '../../../core/catalogue/resolve-provider.ts'
 import type { Connection } from '../../../core/connection.ts'
 import type { Grant } from '../../../core/grant.ts'
 import { type AgentId, type ConnectionId, makeId, type TenantId, type UserId } from '../../../core/ids.ts'
@@ -137,6 +136,8 @@ export async function openRig(
     readonly open?: DatabaseKind['open']
     readonly provider?: TestProviderOptions
     readonly entry?: ProviderEntry
+    /** Given the provider's URL. */
+    readonly overrides?: (url: string) => Integration['overrides']
     readonly store?: (store: Parts['store']) => Parts['store']
   } = {},
 ): Promise<Rig> {
@@ -199,7 +200,7 @@ export async function openRig(
   const integration = await addIntegration(parts, operator, entry.id, {
     clientId: 'test-client',
     clientSecret: new Secret('test-secret'),
-    overrides: { origins: { [`${entry.api.origins[0]!.origin}`]: provider.url } },
+    overrides: options.overrides?.(provider.url) ?? { origins: { [entry.api.origins[0]!.origin]: provider.url } },
   })
   const { client } = await createClient(parts, operator, { kind: 'agent', name: 'digest' } as never, () => undefined)
   const agent = client.id as AgentId
@@ -310,9 +311,4 @@ export async function openRig(
       await database.close()
     },
   }
-}
-
-/** What the integration resolves to, for tests that look at targets. */
-export function resolved(rig: Rig): ReturnType<typeof resolveProvider> {
-  return resolveProvider(rig.parts.catalogue.get(rig.integration.provider)!, rig.integration)
 }
