@@ -37,11 +37,17 @@ export function rawDatabase(rig: Pick<Rig, 'folder' | 'databaseUrl'>): RawDataba
 }
 
 async function onSqlite(folder: string, statement: string, values: readonly (string | number | null)[]) {
-  const database = new DatabaseSync(join(folder, 'valetkey.db'), { timeout: 5_000 })
-  try {
-    return database.prepare(statement).all(...values) as Record<string, unknown>[]
-  } finally {
-    database.close()
+  // Waiting inside of SQLite would hold the event loop on which the server's own transaction has to end.
+  for (let attempt = 0; ; attempt++) {
+    const database = new DatabaseSync(join(folder, 'valetkey.db'), { timeout: 0 })
+    try {
+      return database.prepare(statement).all(...values) as Record<string, unknown>[]
+    } catch (thrown) {
+      if (attempt === 400 || !/locked|busy/i.test((thrown as Error).message)) throw thrown
+    } finally {
+      database.close()
+    }
+    await new Promise(resolve => setTimeout(resolve, 5))
   }
 }
 
