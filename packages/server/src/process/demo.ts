@@ -30,10 +30,12 @@ export async function demo(options: DemoOptions, io: CliIo): Promise<number> {
   const askToStop = () => stop.abort(new Error('stopped, and cleaned up'))
   io.signal.addEventListener('abort', askToStop, { once: true })
   process.once('SIGTERM', askToStop)
+  const isOpen = options.open || Object.values(clients).some(client => client.isReal)
+  // With nobody to wait for it takes seconds; what takes minutes hangs.
+  if (!isOpen) setTimeout(() => stop.abort(new Error('it took more than two minutes')), 120_000).unref()
   let story: Promise<void> | undefined
   let fault: unknown
   try {
-    const isOpen = options.open || Object.values(clients).some(client => client.isReal)
     story = tellStory({ io, clients, isOpen, voice, signal: stop.signal, closers, checks, digest })
     await Promise.race([story, aborted(stop.signal)])
   } catch (thrown) {

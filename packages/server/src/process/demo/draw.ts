@@ -70,20 +70,20 @@ export function trailRows(
   return [...rows.values()]
 }
 
-export function drawTrail(rows: readonly TrailRow[], out: Output): string {
+/** Not cut to the terminal's width: the last column says why something was refused. */
+export function drawTrail(rows: readonly TrailRow[]): string {
   return drawTable<TrailRow>(
     [
-      { head: 'When (UTC)', of: row => row.when },
+      { head: 'UTC', of: row => row.when },
       { head: 'Who', of: row => row.who },
       { head: 'Service', of: row => row.service },
       { head: 'Data', of: row => row.data },
       { head: 'Action', of: row => row.action },
       { head: 'Agent', of: row => row.agent },
-      { head: 'Calls', of: row => row.calls },
+      { head: '×', of: row => row.calls },
       { head: 'Outcome', of: row => row.outcome },
     ],
     rows,
-    out.width,
   )
 }
 

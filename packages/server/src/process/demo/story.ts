@@ -96,7 +96,7 @@ export async function tellStory(telling: Telling): Promise<void> {
     done(`${people.map(({ name }) => name).join(' and ')} connected ${service.label}`)
   }
 
-  const agent = await office.operator.agents.create({ name: 'Summariser', description: 'Reads weeks, writes digests' })
+  const agent = await office.operator.agents.create({ name: 'Scribe', description: 'Reads weeks, writes digests' })
   const heard = hear(io.fetch)
   const cast: Cast[] = []
   for (const person of people) {
@@ -130,7 +130,7 @@ export async function tellStory(telling: Telling): Promise<void> {
     users: new Map(cast.map(({ person, connections: own }) => [[...own.values()][0]!.user!.id, person.name])),
     agents: new Map([[agent.id, agent.name]]),
   }
-  if (!out.isJson) voice.line(`\n${drawTrail(trailRows(events, names), out)}\n`)
+  if (!out.isJson) voice.line(`\n${drawTrail(trailRows(events, names))}\n`)
   check('audit_trail', await auditTrail(stage, events))
   const running = filesIn(dataFolder)
   await stop()
