@@ -40,7 +40,8 @@ export function accessEvent(
 ): AuditEvent {
   const { connection, called, grant, method, host, pathTemplate } = subject
   const { status, bytesIn, bytesOut, durationMs } = more.numbers ?? {}
-  const user = connection?.user ?? caller.user
+  // Who worked is the token's user; a token without one works for the owner of the connection.
+  const user = caller.user ?? connection?.user
   return eventOf(parts, caller, {
     type,
     outcome,

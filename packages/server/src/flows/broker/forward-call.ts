@@ -40,7 +40,7 @@ export async function forwardCall(
   sink.onGone(() => cut.cut('agent_gone'))
   const upload = new Upload(call.body, call.takeBody)
   const notes: CallNotes = {
-    subject: { method: call.method.slice(0, 20), host: call.host ?? '', pathTemplate: '' },
+    subject: { method: call.method.slice(0, 20), host: hostOnRecord(call.host), pathTemplate: '' },
     reasons: [],
   }
   let open: OpenCall | undefined
@@ -58,6 +58,11 @@ export async function forwardCall(
   } finally {
     open?.leave()
   }
+}
+
+/** A host is a name; what is none stays off the record, for an agent may write anything there. */
+function hostOnRecord(host: string | undefined): string {
+  return host !== undefined && /^[a-z0-9.:-]{1,253}$/.test(host) ? host : ''
 }
 
 /** A failure of a call whose intent is on the record already: it has its outcome there and is no denial. */

@@ -80,7 +80,7 @@ function judge(
     ...notes.subject,
     connection,
     called: decision,
-    host: call.host ?? facts.provider.origins[0]?.host ?? notes.subject.host,
+    host: call.host === undefined ? (facts.provider.origins[0]?.host ?? '') : notes.subject.host,
     pathTemplate: decision.pathTemplate ?? notes.subject.pathTemplate,
     ...(decision.allowed && { grant: decision.grant.id, host: decision.host }),
   }

@@ -39,6 +39,23 @@ describe('an upload', () => {
     expect(upload.bytes).toBe(13)
   })
 
+  it('opened again midway gives the whole body, also when it grows past what is kept', async () => {
+    const source = new PassThrough({ highWaterMark: 8 * 1024 * 1024 })
+    const upload = new Upload(source)
+    const block = (letter: string) => Buffer.alloc(300 * 1024, letter)
+    source.write(block('a'))
+    const first = upload.open() as Readable
+    await new Promise(resolve => first.once('data', resolve))
+    first.pause()
+    const second = read(upload.open())
+    for (const letter of ['b', 'c', 'd', 'e', 'f']) source.write(block(letter))
+    source.end()
+    const whole = await second
+    first.resume()
+    expect(whole.length).toBe(6 * 300 * 1024)
+    expect(whole.replace(/(.)\1*/g, '$1')).toBe('abcdef')
+  })
+
   it('keeps no more than a mebibyte, and then cannot be opened again', async () => {
     const source = Readable.from(Array.from({ length: 40 }, () => Buffer.alloc(64 * 1024, 'x')))
     const upload = new Upload(source)

@@ -19,6 +19,8 @@ export class Upload {
   /** How many chunks went by before the first that is kept. */
   #gone = 0
   #bytes = 0
+  /** How often it was opened as a stream. */
+  #opened = 0
   #isWhole: boolean
   #isReplayable = true
   #pulling: Promise<void> | undefined
@@ -59,12 +61,14 @@ export class Upload {
   /** The body for one request: nothing, the bytes if all were read, else a stream. */
   open(): Readable | Buffer | undefined {
     if (this.#isWhole && this.#isReplayable) return this.#bytes === 0 ? undefined : Buffer.concat(this.#kept)
-    return Readable.from(this.#read(), { objectMode: false, highWaterMark: 64 * 1024 })
+    this.#opened++
+    return Readable.from(this.#read(this.#opened), { objectMode: false, highWaterMark: 64 * 1024 })
   }
 
-  async *#read(): AsyncGenerator<Buffer> {
+  async *#read(mine: number): AsyncGenerator<Buffer> {
     for (let at = 0; ; ) {
-      while (at < this.#gone + this.#kept.length) {
+      // One that was given up takes nothing away from its successor.
+      while (mine === this.#opened && at < this.#gone + this.#kept.length) {
         const chunk = this.#kept[at - this.#gone]!
         at++
         if (!this.#isReplayable) {
@@ -73,7 +77,7 @@ export class Upload {
         }
         yield chunk
       }
-      if (this.#isWhole) return
+      if (this.#isWhole || mine !== this.#opened) return
       await this.#pull()
     }
   }

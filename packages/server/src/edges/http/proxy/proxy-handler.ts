@@ -24,13 +24,14 @@ export function createProxyHandler(parts: Parts, authenticate: Authenticate): Pr
   const context = { ...parts, broker }
   const inFlight = new Set<Promise<void>>()
   const handle: ProxyHandler = (request, response, arrival, url) => {
+    request.on('error', () => {})
     const sink = responseSink(response, arrival)
     const call = callOf(request, response, url)
     const work = async () => {
       const caller = await agentOf(authenticate, request, arrival)
       await forwardCall(context, caller, call, sink)
     }
-    const served = work().catch((thrown: unknown) => {
+    const fail = (thrown: unknown): void => {
       const isGone = response.destroyed || request.destroyed
       const failure = asFailure(thrown)
       if (isOurFault(failure.code) && !(isGone && failure.code === 'internal')) {
@@ -39,7 +40,13 @@ export function createProxyHandler(parts: Parts, authenticate: Authenticate): Pr
       }
       if (response.headersSent) return sink.cut()
       if (!response.destroyed) refuse(request, response, arrival, failure, sink.eventId)
-    })
+    }
+    const served = work()
+      .catch(fail)
+      .catch((error: unknown) => {
+        parts.log.error('A refusal could not be written', { request_id: arrival.requestId, error })
+        sink.cut()
+      })
     inFlight.add(served)
     void served.finally(() => inFlight.delete(served))
   }

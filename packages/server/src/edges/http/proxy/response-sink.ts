@@ -8,6 +8,8 @@ export function responseSink(
 ): AnswerSink & { readonly eventId: string | undefined } {
   let eventId: string | undefined
   let hasBody = false
+  // A write that meets a closed connection is an error event; `close` tells all that matters about it.
+  response.on('error', () => {})
   const finished = new Promise<void>(resolve => {
     response.once('finish', resolve)
     response.once('close', resolve)
