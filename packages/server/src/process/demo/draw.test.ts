@@ -6,7 +6,8 @@ test('a trail row names who worked, whose data it was, and how often', () => {
     time: '2030-01-02T03:04:05.000Z',
     type: 'access.allowed',
     outcome: 'allowed' as const,
-    user: 'usr_b',
+    user: 'usr_a',
+    connection: 'con_b',
     agent: 'agt_1',
     actor_chain: ['usr_a', 'agt_1'],
     provider: 'gmail',
@@ -19,6 +20,7 @@ test('a trail row names who worked, whose data it was, and how often', () => {
       ['usr_b', 'Ben'],
     ]),
     agents: new Map([['agt_1', 'Summariser']]),
+    owners: new Map([['con_b', 'Ben']]),
   }
   const rows = trailRows(
     [

@@ -44,7 +44,12 @@ export interface TrailRow {
 /** Who did what with which data, when, through which agent: calls that differ in time alone share a row, oldest first. */
 export function trailRows(
   events: readonly AuditEvent[],
-  names: { readonly users: ReadonlyMap<string, string>; readonly agents: ReadonlyMap<string, string> },
+  names: {
+    readonly users: ReadonlyMap<string, string>
+    readonly agents: ReadonlyMap<string, string>
+    /** Owners of connections, by the connection's id. */
+    readonly owners: ReadonlyMap<string, string>
+  },
 ): TrailRow[] {
   const rows = new Map<string, TrailRow>()
   const accesses = events.filter(event => event.type === 'access.allowed' || event.type === 'access.denied')
@@ -53,10 +58,9 @@ export function trailRows(
     const nameOf = (id: string | undefined) => names.users.get(id ?? '') ?? id ?? 'nobody'
     const row: TrailRow = {
       when: event.time.slice(11, 19),
-      // `user` owns the data; the chain begins with the person whose task it was.
-      who: nameOf(event.actor_chain?.[0]),
+      who: nameOf(event.user),
       service: services.find(({ provider }) => provider === event.provider)?.label ?? event.provider ?? '',
-      data: `${nameOf(event.user)}'s ${event.resource_type ?? 'connection'}`,
+      data: `${names.owners.get(event.connection ?? '') ?? 'nobody'}'s ${event.resource_type ?? 'connection'}`,
       action: event.action ?? '',
       agent: names.agents.get(event.agent ?? '') ?? event.agent ?? '',
       outcome: event.outcome === 'denied' ? `refused: ${reasons[0] ?? 'no reason'}` : event.outcome,

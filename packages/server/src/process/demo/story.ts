@@ -129,6 +129,9 @@ export async function tellStory(telling: Telling): Promise<void> {
   const names = {
     users: new Map(cast.map(({ person, connections: own }) => [[...own.values()][0]!.user!.id, person.name])),
     agents: new Map([[agent.id, agent.name]]),
+    owners: new Map(
+      cast.flatMap(({ person, connections: own }) => [...own.values()].map(({ id }) => [id, person.name])),
+    ),
   }
   if (!out.isJson) voice.line(`\n${drawTrail(trailRows(events, names))}\n`)
   check('audit_trail', await auditTrail(stage, events))
