@@ -20,7 +20,8 @@ export interface Output {
 /** Draws to `io`. Colour only on a terminal and never with NO_COLOR. */
 export function outputTo(io: CliIo, isJson: boolean): Output {
   const isColoured = !isJson && hasColour(io)
-  const width = io.stdout.isTTY === true ? io.stdout.columns : undefined
+  // A pseudo terminal without a size reports 0 columns: that is no width.
+  const width = io.stdout.isTTY === true ? io.stdout.columns || undefined : undefined
   const line = (text: string) => io.stdout.write(`${text}\n`)
   const out: Output = {
     isJson,
