@@ -69,6 +69,7 @@ const api = object({
   unauthorizedAnswers: optional(list(object({ status: wholeNumber(200), pointer, values: list(text(), 1) }))),
   batch: optional(list(pattern)),
   safeMethods: optional(truth),
+  slashAtEnd: optional(truth),
 })
 
 const operation = object({

@@ -6,6 +6,7 @@ import { compileOperations, lookAlike, match } from './match-operation.ts'
 const slack = compileOperations(entryOf('slack'))
 const drive = compileOperations(entryOf('google-drive'))
 const gmail = compileOperations(entryOf('gmail'))
+const hubspot = compileOperations(entryOf('hubspot'))
 const calendar = compileOperations(entryOf('google-calendar'))
 
 const idOf = (table: typeof slack, method: string, host: string, path: string) =>
@@ -47,6 +48,17 @@ describe('the operation of a call', () => {
     ['GET', '/gmail/v1/users/me/messages', undefined],
   ])('%s %s at Google Drive is %s', (method, path, expected) => {
     expect(idOf(drive, method, 'www.googleapis.com', path)).toBe(expected)
+  })
+
+  it.each([
+    ['GET', '/crm/v3/owners/', 'hubspot.owners.list'],
+    ['GET', '/crm/v3/objects/contacts/17/', 'hubspot.contacts.get'],
+    ['POST', '/crm/v3/objects/contacts/search/', 'hubspot.contacts.search'],
+    ['GET', '/crm/v3/objects/contacts//', undefined],
+    ['DELETE', '/crm/v3/objects/contacts/', undefined],
+    ['GET', '/', undefined],
+  ])('may end in one slash where the entry says so: %s %s at HubSpot is %s', (method, path, expected) => {
+    expect(idOf(hubspot, method, 'api.hubapi.com', path)).toBe(expected)
   })
 
   it('is the same on every host that serves it, and none on others', () => {

@@ -4,6 +4,8 @@ import type { Operation, ProviderEntry } from './provider.ts'
 /** The operations of one entry as tries by host and method, compiled once. */
 export interface OperationTable {
   readonly provider: string
+  /** A path with one slash at its end is the same as without it (`ApiFacts.slashAtEnd`). */
+  readonly slashAtEnd: boolean
   /** Every operation by its id. */
   readonly operations: ReadonlyMap<string, Operation>
   /** Tries by `METHOD host`. */
@@ -50,6 +52,7 @@ export function compileOperations(entry: ProviderEntry): OperationTable {
   }
   return {
     provider: entry.id,
+    slashAtEnd: entry.api.slashAtEnd === true,
     operations: new Map(entry.operations.map(operation => [operation.id, operation])),
     exact,
     folded: loose,
@@ -63,6 +66,7 @@ export function compileOperations(entry: ProviderEntry): OperationTable {
 export function match(table: OperationTable, method: string, host: string, path: string): OperationMatch | undefined {
   const segments = segmentsOf(path)
   if (segments === undefined) return undefined
+  if (table.slashAtEnd && segments.length > 1 && segments.at(-1) === '') segments.pop()
   const root = table.exact.get(keyOf(method, host))
   const leaf = root === undefined ? undefined : find(root, segments, 0)
   if (leaf === undefined) return undefined

@@ -129,6 +129,8 @@ export interface ApiFacts {
   readonly batch?: readonly string[]
   /** GET and HEAD never change anything here, so that `{provider}:any:fetch` may open them uncatalogued. */
   readonly safeMethods?: boolean
+  /** The provider serves each path with one slash at its end too, and its SDKs ask so: `/crm/v3/owners/`. */
+  readonly slashAtEnd?: boolean
 }
 
 export interface ApiOrigin {

@@ -89,6 +89,7 @@ export function decide(question: Question): Decision {
   if (standing.live.length === 0) reasons.push(ended === undefined ? grantRequired(question) : grantExpired(ended.why))
   const refused = place === undefined ? undefined : refusalOf(question, place)
   if (refused !== undefined) reasons.push(refused)
+  else if (called?.operation?.links !== undefined) reasons.push(linksReason(called.operation))
   else if (called !== undefined && standing.live.length > 0 && paying === undefined)
     reasons.push(notPermitted(question, called, place!.host))
   const requiredScopes = called?.operation === undefined ? [] : missingScopes(question, connection, called.operation)
@@ -111,6 +112,18 @@ export function decide(question: Question): Decision {
     ...(ended !== undefined && { endedReason: ended.why }),
     ...(requiredScopes.length > 0 && { requiredScopes }),
   }
+}
+
+/**
+ * An SDK follows such a link with the token that it has, which is the agent's: it would hand it to the provider (P7). As
+ * long as these links are not rewritten to the proxy, nobody gets them.
+ */
+function linksReason(operation: Operation): Reason {
+  return reason(
+    'operation_not_permitted',
+    `The answer of ${operation.id} holds links past Valetkey, to which an SDK would send the token of the agent.`,
+    'Leave this operation out: links in answers are not rewritten yet.',
+  )
 }
 
 interface Known extends Called {
