@@ -66,7 +66,7 @@ export function accessEvent(
       ...(bytesOut !== undefined && { bytes_out: bytesOut }),
       ...(durationMs !== undefined && { duration_ms: durationMs }),
     },
-    ...(more.facts !== undefined && { facts: more.facts }),
+    ...(more.facts !== undefined && Object.keys(more.facts).length > 0 && { facts: more.facts }),
   })
 }
 

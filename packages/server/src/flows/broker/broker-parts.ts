@@ -1,5 +1,5 @@
 import type { Parts } from '../../parts.ts'
-import type { CredentialParts } from '../credentials/renew-token.ts'
+import type { CredentialParts } from '../credentials/renewal.ts'
 
 /** What brokering takes. */
 export type BrokerParts = CredentialParts & Pick<Parts, 'store' | 'vault' | 'egress' | 'catalogue' | 'revocations'>

@@ -9,8 +9,8 @@ import { connectionEvent, markNeedsReauth, tellChanged } from './mark-connection
 import { openClient } from './open-client.ts'
 import { type OpenCredential, openCredential } from './open-credential.ts'
 import { providerOf } from './provider-of.ts'
-import type { CredentialParts, Renewable } from './renew-token.ts'
 import { renewableOf } from './renewable-of.ts'
+import type { CredentialParts, Renewable } from './renewal.ts'
 import { forgetSecrets } from './retired-secrets.ts'
 import { sendFor } from './send-for.ts'
 

@@ -1,8 +1,9 @@
 import type { Caller } from '../../core/caller.ts'
 import { Failure } from '../../core/failure.ts'
 import type { ConnectionId } from '../../core/ids.ts'
-import { type CredentialParts, failureOf, isRenewable, renewToken } from './renew-token.ts'
+import { renewToken } from './renew-token.ts'
 import { renewableOf, requireUsable } from './renewable-of.ts'
+import { type CredentialParts, failureOf, isRenewable } from './renewal.ts'
 
 /** Renews a credential by hand, whatever is left of it. Throws `needs_reauth`, `refresh_failed` or `conflict`. */
 export async function renewNow(parts: CredentialParts, caller: Caller, id: ConnectionId): Promise<void> {

@@ -2,7 +2,7 @@ import type { Credential } from '../../core/connection.ts'
 import { Failure, notFound } from '../../core/failure.ts'
 import type { ConnectionId, TenantId } from '../../core/ids.ts'
 import type { Parts } from '../../parts.ts'
-import type { Renewable } from './renew-token.ts'
+import type { Renewable } from './renewal.ts'
 
 /** A connection with its integration and, unless it has none, its credential. Throws 404 for what is unknown or over. */
 export async function renewableOf(

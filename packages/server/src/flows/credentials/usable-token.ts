@@ -3,7 +3,8 @@ import { freshness, jitterOf } from '../../core/token/freshness.ts'
 import { entryOf } from '../integrations/save-integration.ts'
 import { type OpenCredential, openCredential } from './open-credential.ts'
 import { judgeLease } from './refresh-lease.ts'
-import { type CredentialParts, failureOf, isRenewable, mayRotate, type Renewable, renewToken } from './renew-token.ts'
+import { renewToken } from './renew-token.ts'
+import { type CredentialParts, failureOf, isRenewable, mayRotate, type Renewable } from './renewal.ts'
 
 /**
  * The credential of a connection, good to be sent now. A token that is still valid is served at once, also while its

@@ -38,8 +38,8 @@ export function createProxyHandler(parts: Parts, authenticate: Authenticate): Pr
         const members = { request_id: arrival.requestId, code: failure.code, error: failure.cause }
         parts.log.error(failure.message, members)
       }
-      if (response.headersSent) return sink.cut()
-      if (!response.destroyed) refuse(request, response, arrival, failure, sink.eventId)
+      if (response.headersSent) sink.cut()
+      else if (!response.destroyed) refuse(request, response, arrival, failure, sink.eventId)
     }
     const served = work()
       .catch(fail)
