@@ -1,5 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { ConnectSession } from '../../core/connect-session.ts'
+import type { ResolvedProvider } from '../../core/catalogue/resolved-provider.ts'
+import type { ConnectError, ConnectSession } from '../../core/connect-session.ts'
+import { Failure } from '../../core/failure.ts'
 import type { TenantId } from '../../core/ids.ts'
 import type { Integration } from '../../core/integration.ts'
 import { Secret } from '../../core/secret.ts'
@@ -43,18 +45,28 @@ export function formProofOf(nonce: string, link: string): string {
 
 /**
  * Continue: binds the session to this browser, uses it up and gives the provider's authorization URL. State has 32
- * random bytes; PKCE S256 (RFC 7636) with a verifier that is sealed until the callback.
+ * random bytes; PKCE S256 (RFC 7636) with a verifier that is sealed until the callback. Where the provider has to be
+ * asked for its endpoints first and cannot be, the session ends, and whoever sent the person learns it.
  */
 export async function beginFlow(
   parts: Needs,
   tenant: TenantId,
   browser: Browser,
   callbackUrl: (integration: Integration) => string,
-): Promise<string> {
+): Promise<{ readonly kind: 'go'; readonly url: string } | Ending> {
   const session = await fromThisForm(parts, tenant, browser)
   const integration = await parts.store.asTenant(tenant, rows => rows.integrations.get(session.integration))
   if (integration?.clientId === undefined) throw new ConnectRefusal('link_unknown')
-  const provider = await providerOf(parts, integration)
+  let provider: ResolvedProvider
+  try {
+    provider = await providerOf(parts, integration)
+  } catch (thrown) {
+    if (!(thrown instanceof Failure)) throw thrown
+    const error = unreached[thrown.code]
+    if (error === undefined) throw thrown
+    parts.log.warn('a connect flow ended before it left', { session: session.id, error, why: thrown.message })
+    return endBefore(parts, session, browser, error)
+  }
   const state = parts.random(32).toString('base64url')
   const verifier = parts.random(32).toString('base64url')
   const nonce = parts.random(32).toString('base64url')
@@ -81,30 +93,48 @@ export async function beginFlow(
   }
   const mine = await parts.store.change(tenant, rows => rows.sessions.advance(started, 'open'))
   if (!mine) throw new ConnectRefusal('link_used')
-  return url
+  return { kind: 'go', url }
+}
+
+/** What keeps us from asking a provider for its endpoints, in the words of a flow's end (CONTRACT 6, 7). */
+const unreached: Readonly<Partial<Record<Failure['code'], ConnectError>>> = {
+  provider_unavailable: 'provider_unavailable',
+  provider_timeout: 'provider_unavailable',
+  host_not_allowed: 'provider_unavailable',
+  provider_answer_refused: 'provider_error',
 }
 
 /** Decline: the session ends, and whoever sent the person learns it. */
 export async function declineFlow(parts: Needs, tenant: TenantId, browser: Browser): Promise<Ending> {
   const session = await fromThisForm(parts, tenant, browser)
-  const failed: ConnectSession = { ...session, status: 'failed', error: 'access_denied' }
-  const mine = await parts.store.change(tenant, async rows => {
+  return endBefore(parts, session, browser, 'access_denied')
+}
+
+/** Ends a session that has not left for the provider. */
+async function endBefore(
+  parts: Needs,
+  session: ConnectSession,
+  browser: Browser,
+  error: ConnectError,
+): Promise<Ending> {
+  const failed: ConnectSession = { ...session, status: 'failed', error }
+  const mine = await parts.store.change(session.tenant, async rows => {
     if (!(await rows.sessions.advance(failed, 'open'))) return false
     await rows.audit.append([
       eventOf(parts, undefined, {
         type: 'connection.refused',
-        outcome: 'denied',
+        outcome: error === 'access_denied' ? 'denied' : 'error',
         user: session.user,
         integration: session.integration,
         request_id: browser.requestId,
         ...(browser.ip !== undefined && { ip: browser.ip }),
-        facts: { session: session.id, reason: 'access_denied' },
+        facts: { session: session.id, reason: error },
       }),
     ])
     return true
   })
   if (!mine) throw new ConnectRefusal('link_used')
-  return endingOf(failed, { error: 'access_denied' })
+  return endingOf(failed, { error })
 }
 
 async function fromThisForm(parts: Needs, tenant: TenantId, browser: Browser): Promise<ConnectSession> {

@@ -55,10 +55,11 @@ export function registerConnectPages(app: FastifyInstance, parts: Parts): void {
       }
       if (form.has('decline')) return finish(reply, await declineFlow(parts, arrival.tenant, browser))
       if (!form.has('continue')) throw new ConnectRefusal('form_foreign')
-      const url = await beginFlow(parts, arrival.tenant, browser, integration =>
+      const begun = await beginFlow(parts, arrival.tenant, browser, integration =>
         callbackUrl(arrival.baseUrl, integration),
       )
-      return reply.headers(pageHeaders()).code(303).header('location', url).send('')
+      if (begun.kind !== 'go') return finish(reply, begun)
+      return reply.headers(pageHeaders()).code(303).header('location', begun.url).send('')
     })
 
     scope.get('/callback/:integration', async (request, reply) => {
