@@ -14,6 +14,8 @@ export interface Config {
   readonly databaseOwnerUrl?: string
   readonly egressAllow: string
   readonly trustedProxies: readonly string[]
+  /** `{connection}.{proxyDomain}` is the proxy alone. Lower case. */
+  readonly proxyDomain?: string
   readonly log: 'info' | 'warn' | 'error'
   /** Weaker choices for development: root key in the data folder or the environment. Visible in the log at start. */
   readonly dev: boolean
@@ -53,6 +55,13 @@ export const settings = [
     type: 'list',
     default: '',
     sentence: 'CIDRs of reverse proxies; only from these is X-Forwarded-For read.',
+  },
+  {
+    name: 'VALETKEY_PROXY_DOMAIN',
+    type: 'host name',
+    default: 'none',
+    sentence:
+      'Below it every host name is a connection of the first tenant: for SDKs that drop the path of their base URL.',
   },
   { name: 'VALETKEY_LOG', type: 'level', default: 'info', sentence: 'info, warn or error.' },
   {
@@ -116,6 +125,14 @@ export function readConfig(options: ConfigOptions, environment: Readonly<Record<
       faults.push(`VALETKEY_URL: "${url}" is not a URL.`)
     }
   }
+  const proxyDomain = value('VALETKEY_PROXY_DOMAIN')?.toLowerCase()
+  if (
+    proxyDomain !== undefined &&
+    !/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(proxyDomain)
+  )
+    faults.push(`VALETKEY_PROXY_DOMAIN: "${proxyDomain}" is not a host name. Give one, e.g. proxy.example.com.`)
+  else if (proxyDomain !== undefined && URL.parse(url)?.hostname.endsWith(`.${proxyDomain}`) === true)
+    faults.push('VALETKEY_PROXY_DOMAIN: the host of VALETKEY_URL must not lie below it, or it would be a connection.')
   const log = value('VALETKEY_LOG') ?? 'info'
   if (log !== 'info' && log !== 'warn' && log !== 'error')
     faults.push(`VALETKEY_LOG: "${log}" is not one of info, warn, error.`)
@@ -147,6 +164,7 @@ export function readConfig(options: ConfigOptions, environment: Readonly<Record<
       .split(',')
       .map(text => text.trim())
       .filter(text => text !== ''),
+    ...(proxyDomain !== undefined && { proxyDomain }),
     log: log as Config['log'],
     dev: options.dev === true,
   }

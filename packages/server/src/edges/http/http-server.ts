@@ -8,6 +8,7 @@ import { authorizationOf } from './authenticate.ts'
 import { challengeFor } from './challenge.ts'
 import { createClientAddress } from './client-address.ts'
 import { asFailure, isOurFault, renderProblem } from './problem.ts'
+import { urlOfProxyHost } from './proxy/proxy-host.ts'
 import { requestIdOf } from './request-id.ts'
 import { createTenantFinder, splitTenant } from './tenant-of-path.ts'
 
@@ -92,8 +93,12 @@ export async function createHttpServer(
     response.end(JSON.stringify(problem.body))
   }
 
+  const proxyUrlOf = (request: IncomingMessage): string | undefined =>
+    urlOfProxyHost(request.headers.host, parts.config.proxyDomain, request.url ?? '/')
+
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-    const { slug, url } = splitTenant(request.url ?? '/')
+    const proxyUrl = proxyUrlOf(request)
+    const { slug, url } = proxyUrl === undefined ? splitTenant(request.url ?? '/') : { slug: undefined, url: proxyUrl }
     if (!url.startsWith('/proxy/')) {
       if (!methods.has(request.method ?? '')) {
         response.setHeader('allow', [...methods].join(', '))
@@ -145,7 +150,8 @@ export async function createHttpServer(
     // endpoint do it themselves, the API takes every body up to its limit.
     server.on('checkContinue', (request, response) => {
       if (local) localRequests.add(request)
-      if (!/^(\/t\/[^/]+)?\/(proxy|oauth)\//.test(request.url ?? '')) response.writeContinue()
+      const isTaken = proxyUrlOf(request) !== undefined || /^(\/t\/[^/]+)?\/(proxy|oauth)\//.test(request.url ?? '')
+      if (!isTaken) response.writeContinue()
       onRequest(request, response)
     })
     server.on('clientError', (_error, socket) => {
