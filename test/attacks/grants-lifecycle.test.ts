@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Secret } from '../../packages/server/src/core/secret.ts'
+import { hashSecret } from '../../packages/server/src/flows/agents/client-secret.ts'
 import { type RawDatabase, rawDatabase } from '../raw-database.ts'
 import { everyPath, onBoth, type Rig, startRig } from '../rig.ts'
 
@@ -225,6 +227,17 @@ describe.each(onBoth)('a grant on $database', ({ database }) => {
     expect((await rig.asOperator('GET', `/v1/connections/${shortLived}`)).status).toBe(404)
   })
 
+  it('counts only within the ceiling of its agent (P3)', async () => {
+    await endAll()
+    const made = await rig.asOperator('POST', '/v1/agents', { name: 'Low', ceiling: ['slack:messages:list'] })
+    const token = (await rig.task(made.body.id, 'alice')).token
+    await rig.grant({ agent: made.body.id, connection, paths: everyPath })
+    const decision = await decides(token)
+    expect(decision.allowed).toBe(false)
+    const called = await rig.call('GET', `/proxy/${connection}/api/items`, undefined, { token })
+    expect(called.status).toBe(403)
+  })
+
   it('does not add up with another: a call is allowed by one that covers all of it (P3)', async () => {
     await endAll()
     await rig.grant({ agent: agent.id, connection, paths: [{ methods: ['GET'], pattern: '/other/**' }] })
@@ -337,14 +350,20 @@ describe.each(onBoth)('a grant on $database', ({ database }) => {
     })
 
     it('with a secret of the writer’s own', async () => {
-      const { hashSecret } = await import('../../packages/server/src/flows/agents/client-secret.ts')
-      const { Secret } = await import('../../packages/server/src/core/secret.ts')
       const client = await rig.agent('Taken over')
       await raw.run('update clients set secret_hash = ? where id = ?', [
         hashSecret(new Secret('known-to-the-writer')),
         client.id,
       ])
       expect(await signIn({ ...client, client_secret: 'known-to-the-writer' })).toBe(401)
+    })
+
+    it('nor is it made good again by a new secret', async () => {
+      const client = await rig.agent('Widened')
+      await raw.run('update clients set scopes = ? where id = ?', [JSON.stringify(['audit:read']), client.id])
+      const rotated = await rig.asOperator('POST', `/v1/agents/${client.id}/secrets`, {})
+      expect([rotated.status, rotated.body.code]).toEqual([409, 'conflict'])
+      expect(await signIn(client)).toBe(401)
     })
 
     it('nor can one that was deleted and then set alive', async () => {

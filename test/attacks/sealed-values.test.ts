@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { importJWK, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { generateSigningKey } from '../../packages/server/src/engines/signer/signing-key.ts'
 import { type RawDatabase, rawDatabase } from '../raw-database.ts'
 import { everyPath, onBoth, type Rig, startRig, walk } from '../rig.ts'
 
@@ -251,6 +253,61 @@ describe.each(onBoth)('the database on $database', ({ database }) => {
       }
     })
 
+    describe('through a connect session', () => {
+      const opened = async (user: string, repairs?: string) => {
+        const answer = await rig.asOperator('POST', '/v1/connect-sessions', {
+          user: { external_id: user },
+          integration: made.integration,
+          scopes: ['openid', 'items:read', 'offline_access'],
+          return_to: 'http://127.0.0.1:9/done',
+          ...(repairs !== undefined && { connection: repairs }),
+        })
+        const done = await walk(answer.body.connect_url, made.provider, user)
+        return { id: answer.body.id as string, code: done.searchParams.get('completion_code') }
+      }
+      const complete = (session: { id: string; code: string | null }, user: string) =>
+        rig.asOperator('POST', `/v1/connect-sessions/${session.id}/complete`, {
+          completion_code: session.code,
+          user: { external_id: user },
+        })
+      const set = (session: string, column: string, value: string) =>
+        raw.run(`update connect_sessions set ${column} = ? where id = ?`, [value, session])
+      const idOfUser = async (name: string) =>
+        (await rig.asOperator('GET', `/v1/users?external_id=${name}`)).body.data[0].id as string
+      const connectionsOf = async (name: string) =>
+        (await rig.asOperator('GET', `/v1/connections?user_external_id=${name}&status=active&limit=200`)).body.data.map(
+          (row: { id: string }) => row.id,
+        )
+
+      it('that was given to another user after it was walked connects nobody (row 2)', async () => {
+        const before = [await connectionsOf('alice'), await connectionsOf('bob')]
+        const session = await opened('alice')
+        await set(session.id, 'user_id', await idOfUser('bob'))
+        const answer = await complete(session, 'bob')
+        expect([answer.status, answer.body.code]).toEqual([409, 'conflict'])
+        expect([await connectionsOf('alice'), await connectionsOf('bob')]).toEqual(before)
+      })
+
+      it('that was pointed at the pending connection of another one connects nobody', async () => {
+        const before = [await connectionsOf('alice'), await connectionsOf('bob')]
+        const [ofAlice, ofBob] = [await opened('alice'), await opened('bob')]
+        const [row] = await raw.run('select connection_id from connect_sessions where id = ?', [ofAlice.id])
+        await set(ofBob.id, 'connection_id', row!.connection_id as string)
+        expect((await complete(ofBob, 'bob')).status).toBe(409)
+        expect([await connectionsOf('alice'), await connectionsOf('bob')]).toEqual(before)
+      })
+
+      it('that was pointed at another’s connection to repair leaves that one as it was', async () => {
+        const before = await credentialOf(bob)
+        const session = await opened('alice', alice)
+        await set(session.id, 'repairs', bob)
+        expect((await complete(session, 'alice')).status).toBe(409)
+        expect(await credentialOf(bob)).toEqual(before)
+        const shown = await rig.asOperator('GET', `/v1/connect-sessions/${session.id}`)
+        expect(shown.body).toMatchObject({ status: 'failed', error: 'completion_failed' })
+      })
+    })
+
     it('and put back as it was, everything works again', async () => {
       await raw.run(`update connections set status = 'active', reason = null where id in (?, ?)`, [alice, bob])
       for (const connection of [alice, bob]) {
@@ -258,6 +315,56 @@ describe.each(onBoth)('the database on $database', ({ database }) => {
         expect([answer.status, answer.body.status]).toEqual([200, 'active'])
       }
     })
+  })
+
+  it('with a signing key of the writer’s own verifies no token by it (row 28, P6)', async () => {
+    await rig.token()
+    const [row] = await raw.run('select * from signing_keys order by created_at desc')
+    const mine = await generateSigningKey()
+    const forge = async () => {
+      const now = Math.floor(rig.now() / 1000)
+      return new SignJWT({
+        client_id: rig.operator.client_id,
+        scope: 'users:read audit:read',
+        tenant: rig.tenant,
+        jti: `forged-${now}`,
+      })
+        .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: mine.kid })
+        .setIssuer(rig.url)
+        .setAudience(rig.url)
+        .setSubject(rig.operator.client_id)
+        .setIssuedAt(now)
+        .setExpirationTime(now + 600)
+        .sign(await importJWK(JSON.parse(mine.privateJwk.reveal()), 'ES256'))
+    }
+    const isTaken = async () => {
+      // Past the cool-down, so that the keys are read again.
+      rig.advance(2)
+      return (await rig.call('GET', '/v1/users', undefined, { token: await forge() })).status
+    }
+    expect(await isTaken()).toBe(401)
+    const insert = (kid: string, sealed: string) =>
+      raw.run(
+        'insert into signing_keys (tenant_id, kid, public_jwk, sealed_private_jwk, created_at) values (?, ?, ?, ?, ?)',
+        [rig.tenant, kid, JSON.stringify(mine.publicJwk), sealed, (row!.created_at as number) - 1],
+      )
+    try {
+      await insert(mine.kid, row!.sealed_private_jwk as string)
+      expect(await isTaken()).toBeGreaterThanOrEqual(401)
+      expect((await rig.call('GET', '/oauth/jwks')).text).not.toContain(mine.kid)
+    } finally {
+      await raw.run('delete from signing_keys where kid = ?', [mine.kid])
+    }
+    await raw.run('update signing_keys set public_jwk = ? where kid = ?', [
+      JSON.stringify(mine.publicJwk),
+      row!.kid as string,
+    ])
+    expect(await isTaken()).toBe(401)
+    await raw.run('update signing_keys set public_jwk = ? where kid = ?', [
+      row!.public_jwk as string,
+      row!.kid as string,
+    ])
+    expect((await rig.asOperator('GET', '/v1/users')).status).toBe(200)
   })
 
   it('after a disconnect holds no sealed token any more (row 74)', async () => {

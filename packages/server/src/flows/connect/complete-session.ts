@@ -68,10 +68,35 @@ export async function completeSession(
       'Another person began this connect flow. Nothing was connected; the credential was destroyed.',
     )
   }
+  const held = await parts.store.asTenant(caller.tenant, async rows => ({
+    pending: await rows.connections.get(session.connection!),
+    target: session.repairs === undefined ? undefined : await rows.connections.get(session.repairs),
+  }))
+  if (!isOfSession(session, held.pending) || (held.target !== undefined && !isOfSession(session, held.target))) {
+    await endSession(parts, session, 'failed', 'completion_failed')
+    throw notOfSession()
+  }
   const connection =
     session.repairs === undefined ? await activate(parts, caller, session) : await moveInto(parts, caller, session)
   parts.revocations.tell({ kind: 'changed', tenant: caller.tenant, connection: connection.id })
   return connection
+}
+
+/**
+ * A writer to the database could point a session at the connection of somebody else: what was obtained for one person
+ * would then become another's (P6). What does not exist any more is judged later.
+ */
+function isOfSession(session: ConnectSession, connection: Connection | undefined): boolean {
+  return (
+    connection === undefined || (connection.user === session.user && connection.integration === session.integration)
+  )
+}
+
+function notOfSession(): Failure {
+  return new Failure(
+    'conflict',
+    'What this connect session holds is not what it was opened for. Nothing was connected; open a new one.',
+  )
 }
 
 async function activate(parts: ConnectParts, caller: Caller, session: ConnectSession): Promise<Connection> {
@@ -79,6 +104,7 @@ async function activate(parts: ConnectParts, caller: Caller, session: ConnectSes
     const pending = await rows.connections.get(session.connection!)
     if (pending === undefined || pending.status !== 'pending')
       throw new Failure('conflict', 'The connection of this session is gone. Open a new one.')
+    if (!isOfSession(session, pending)) throw notOfSession()
     if (!(await rows.sessions.advance({ ...session, status: 'completed' }, 'awaiting_completion')))
       throw new Failure('conflict', 'This connect session is not awaiting completion any more.')
     const connection: Connection = { ...pending, status: 'active', updatedAt: parts.now() }
@@ -105,6 +131,8 @@ async function moveInto(parts: ConnectParts, caller: Caller, session: ConnectSes
     target.status === 'revoked'
   )
     throw new Failure('conflict', 'The connection to repair is gone. Open a new session without `connection`.')
+  const isSameAccount = target.accountId === undefined || target.accountId === pending.accountId
+  if (!isOfSession(session, pending) || !isOfSession(session, target) || !isSameAccount) throw notOfSession()
   const refreshToken =
     held.sealedRefreshToken === undefined
       ? undefined
