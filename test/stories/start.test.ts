@@ -19,6 +19,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { serverOfRun } from '../databases.ts'
 import { createDatabase } from '../postgres-server.ts'
 import { rawDatabase } from '../raw-database.ts'
+import { startServerProcess, withPeople } from '../server-process.ts'
 
 const binary = fileURLToPath(new URL('../../node_modules/.bin/valetkey', import.meta.url))
 
@@ -402,6 +403,41 @@ describe('on an empty machine', () => {
       expect([args, (await machine.run(args)).code]).toEqual([args, 2])
     const help = await machine.run(['serve', '--help'])
     expect([help.code, help.stdout.includes('valetkey serve')]).toEqual([0, true])
+  })
+})
+
+describe('on SIGTERM', () => {
+  it('a call in flight is finished, a new one is not taken, and the exit code is 0 (CONTRACT 2)', async () => {
+    const server = await startServerProcess({ database: 'sqlite' })
+    try {
+      const { provider, people } = await withPeople(server, ['alice'])
+      const { connection, token } = people[0]!
+      const hold = provider.hold('api', 'before')
+      const call = server.call('GET', `/proxy/${connection}/api/items`, undefined, { token })
+      await hold.arrived
+      const stopped = server.stop()
+      // Refused as soon as nobody listens any more; until then a new call would be in flight as well.
+      await expect
+        .poll(
+          () =>
+            fetch(`${server.url}/healthz`).then(
+              () => 'taken',
+              () => 'refused',
+            ),
+          { timeout: 5_000, interval: 20 },
+        )
+        .toBe('refused')
+      hold.release()
+      const answer = await call
+      expect(answer.status).toBe(200)
+      expect(answer.body).toBeDefined()
+      expect(await stopped).toBe(0)
+      await server.start()
+      const events = await server.asOperator('GET', `/v1/audit/events?connection=${connection}&type=access.completed`)
+      expect(events.body.data).toHaveLength(1)
+    } finally {
+      await server.close()
+    }
   })
 })
 
