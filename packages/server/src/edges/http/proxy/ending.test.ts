@@ -118,6 +118,25 @@ describe('what another process ends on the same database', () => {
   })
 })
 
+describe('a server that is told to end', () => {
+  it('finishes the calls in flight, and their outcome is on the record', async () => {
+    const response = await rig.begin(`/proxy/${alice.id}/api/slow?ms=20&count=5`, task)
+    const stopped = rig.stop(10_000)
+    let text = ''
+    for await (const chunk of response) text += chunk
+    expect(text).toContain('id: 5')
+    await stopped
+    expect(await rig.events('access.completed')).toMatchObject([{ outcome: 'ok' }])
+  })
+
+  it('cuts what does not end in time, and records that too', async () => {
+    const stream = await streaming()
+    await rig.stop(50)
+    await stream.broken
+    expect(await rig.events('access.completed')).toMatchObject([{ outcome: 'unknown' }])
+  })
+})
+
 describe('a grant that was altered in the database', () => {
   it('does not count, and the log says so (P3, P6)', async () => {
     await rig.database.raw('update grants set permissions = ? where id = ?', ['["acme:items:write"]', grant.id])

@@ -1,5 +1,5 @@
-import { type IncomingMessage, request as send } from 'node:http'
-import { connect as connectSocket } from 'node:net'
+import { createServer, type IncomingMessage, request as send } from 'node:http'
+import { type AddressInfo, connect as connectSocket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Connection } from '../../../core/connection.ts'
 import { type Answer, openRig, type Rig } from './test-rig.ts'
@@ -268,6 +268,27 @@ describe('a brokered call', () => {
     rig.provider.script({ at: 'api', kind: 'drop_before' })
     const dropped = await rig.ask(`/proxy/${alice.id}/api/items`, { token })
     expect([dropped.status, code(dropped)]).toEqual([502, 'provider_unavailable'])
+  })
+
+  it('breaks the connection also where only the manner of the end tells that an answer was not whole', async () => {
+    const upstream = createServer((_request, response) => {
+      response.write('half of it', () => response.socket?.destroy())
+    })
+    await new Promise<void>(resolve => upstream.listen(0, '127.0.0.1', resolve))
+    const origin = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`
+    const other = await openRig({ overrides: () => ({ origins: { 'https://api.acme.example': origin } }) })
+    try {
+      const connection = await other.connect('alice')
+      await other.grant(connection)
+      const task = await other.task('alice')
+      await expect(other.ask(`/proxy/${connection.id}/api/items`, task)).rejects.toThrow()
+      await expect
+        .poll(() => other.events('access.completed'))
+        .toMatchObject([{ outcome: 'unknown', facts: { failure: 'cut' } }])
+    } finally {
+      await other.close()
+      upstream.close()
+    }
   })
 
   it('ends the request upstream when the agent leaves', async () => {

@@ -128,6 +128,8 @@ export interface Rig {
   /** The same, as soon as the head is there. */
   begin(path: string, asked?: Asked): Promise<IncomingMessage>
   events(type?: string): Promise<readonly AuditEvent[]>
+  /** Ends the server as SIGTERM does, and leaves store and provider. */
+  stop(graceMs: number): Promise<void>
   close(): Promise<void>
 }
 
@@ -212,6 +214,11 @@ export async function openRig(
       request.on('response', resolve).on('error', reject)
       request.end(asked.body)
     })
+  let stopped: Promise<void> | undefined
+  const stop = (graceMs: number) => {
+    stopped ??= server.close(graceMs).then(() => proxy.close())
+    return stopped
+  }
   return {
     parts,
     tenant,
@@ -303,9 +310,9 @@ export async function openRig(
       const filter = { limit: 200, ...(type !== undefined && { type }) }
       return (await database.store.asTenant(tenant, rows => rows.audit.query(filter))).rows
     },
+    stop,
     async close() {
-      await server.close(200)
-      await proxy.close()
+      await stop(200)
       await egress.close()
       await provider.close()
       await database.close()
