@@ -87,6 +87,24 @@ describe('what ends', () => {
     await expect(disconnect(rig.parts, rig.operator, alice.id)).rejects.toMatchObject({ code: 'not_found' })
   })
 
+  it('under load lets no call pass that began after the revocation returned (P4)', async () => {
+    let isOver = false
+    const late: number[] = []
+    const callers = Array.from({ length: 16 }, async () => {
+      for (let calls = 0; calls < 12; calls++) {
+        const beganLate = isOver
+        const { status } = await rig.ask(`/proxy/${alice.id}/api/items`, task)
+        if (beganLate) late.push(status)
+      }
+    })
+    await expect.poll(() => rig.provider.requests.to('api').length, { interval: 2 }).toBeGreaterThan(20)
+    await endGrant(rig.parts, rig.operator, grant.id)
+    isOver = true
+    await Promise.all(callers)
+    expect(late.length).toBeGreaterThan(0)
+    expect(new Set(late)).toEqual(new Set([403]))
+  })
+
   it('is a budget: exactly so many calls pass, however many ask at once (P4)', async () => {
     await endGrant(rig.parts, rig.operator, grant.id)
     await rig.grant(alice, { maxCalls: 5 })

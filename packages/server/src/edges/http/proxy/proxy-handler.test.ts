@@ -49,11 +49,8 @@ describe('a brokered call', () => {
       action: 'list',
       http: { method: 'GET', host: 'api.acme.example', path_template: '/api/items' },
     })
-    expect(events.find(event => event.of === allowed?.id)).toMatchObject({
-      type: 'access.completed',
-      outcome: 'ok',
-      http: { status: 200, bytes_out: answer.body.length },
-    })
+    const outcome = async () => (await rig.events('access.completed')).find(event => event.of === allowed?.id)
+    await expect.poll(outcome).toMatchObject({ outcome: 'ok', http: { status: 200, bytes_out: answer.body.length } })
   })
 
   it("carries the vault's credential upstream and never the token of the agent (row 7, P1)", async () => {
