@@ -3,7 +3,7 @@ import type { Integration } from '../../core/integration.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { TokenSet } from '../../core/token/token-set.ts'
 import type { Account } from '../../engines/oauth/oauth.ts'
-import type { TenantRows } from '../../engines/store/store.ts'
+import { livingOfAccount } from '../credentials/living-of-account.ts'
 import { openClient } from '../credentials/open-client.ts'
 import { providerOf } from '../credentials/provider-of.ts'
 import { accessTokenContext, refreshTokenContext } from '../credentials/seal-context.ts'
@@ -27,7 +27,9 @@ export async function revokeTokens(
     const provider = await providerOf(parts, integration)
     if (provider.entry.oauth.authorizationModel !== 'per_token') {
       if (account === undefined) return 'kept'
-      const others = await parts.store.asTenant(integration.tenant, rows => livingOf(rows, integration, account.id))
+      const others = await parts.store.asTenant(integration.tenant, rows =>
+        livingOfAccount(parts, rows, integration, account.id),
+      )
       if (others.length > 0) return 'kept'
     }
     const client = await openClient(parts, integration)
@@ -74,20 +76,4 @@ export async function revokePending(parts: ConnectParts, pending: Connection): P
     parts.log.warn('a pending credential could not be opened to revoke it', { connection: pending.id, error: cause })
     return 'failed'
   }
-}
-
-/** Live connections of one account at the same OAuth client, whichever integration they were made with. */
-async function livingOf(rows: TenantRows, integration: Integration, accountId: string): Promise<readonly Connection[]> {
-  const living: Connection[] = []
-  let cursor: string | undefined
-  do {
-    const page = await rows.integrations.list({ limit: 200, ...(cursor !== undefined && { cursor }) })
-    for (const other of page.rows) {
-      if (other.clientId !== integration.clientId) continue
-      for (const connection of await rows.connections.sameAccount(other.id, accountId))
-        if (connection.status !== 'pending' && connection.status !== 'revoked') living.push(connection)
-    }
-    cursor = page.nextCursor
-  } while (cursor !== undefined)
-  return living
 }

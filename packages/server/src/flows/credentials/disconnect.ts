@@ -5,6 +5,7 @@ import { endOf, type Grant } from '../../core/grant.ts'
 import type { ConnectionId } from '../../core/ids.ts'
 import { storeEnded, tellGrants } from '../agents/end-grants.ts'
 import { sealGrant } from '../grants/grant-seal.ts'
+import { livingOfAccount } from './living-of-account.ts'
 import { connectionEvent, markNeedsReauth, tellChanged } from './mark-connection.ts'
 import { openClient } from './open-client.ts'
 import { type OpenCredential, openCredential } from './open-credential.ts'
@@ -153,7 +154,7 @@ async function endSiblings(
   if (model === 'per_token' || model === undefined || !isOver || accountId === undefined) return []
   const dead = await parts.store.change(tenant, async rows => {
     const ids: ConnectionId[] = []
-    for (const sibling of await rows.connections.sameAccount(integration.id, accountId)) {
+    for (const sibling of await livingOfAccount(parts, rows, integration, accountId)) {
       if (sibling.id === connection.id) continue
       if (await markNeedsReauth(parts, rows, sibling.id, 'revoked_with_another', caller)) ids.push(sibling.id)
     }
