@@ -232,6 +232,34 @@ describe.each(onBoth)('the database on $database', ({ database }) => {
       }
     })
 
+    it('with an integration’s destinations changed neither its secret nor a token reaches them (row 75, P7)', async () => {
+      const evil = (await rig.provider()).provider
+      const [row] = await raw.run('select overrides, destination_digest from integrations where id = ?', [
+        made.integration,
+      ])
+      try {
+        await raw.run('update integrations set overrides = ? where id = ?', [
+          JSON.stringify({
+            ...JSON.parse(row!.overrides as string),
+            tokenEndpoint: `${evil.url}/oauth/token`,
+            userinfoEndpoint: `${evil.url}/userinfo`,
+            revocationEndpoint: `${evil.url}/oauth/revoke`,
+          }),
+          made.integration,
+        ])
+        await rig.asOperator('POST', `/v1/connections/${alice}/refresh`)
+        await rig.asOperator('GET', `/v1/connections/${alice}/check`)
+        const sent = JSON.stringify(evil.requests)
+        for (const secret of [...made.provider.allIssuedSecrets(), 'integration-secret-0123456789abcdef', canary])
+          expect(sent).not.toContain(secret)
+      } finally {
+        await raw.run('update integrations set overrides = ? where id = ?', [
+          row!.overrides as string,
+          made.integration,
+        ])
+      }
+    })
+
     it('with the client secrets of two integrations swapped neither authenticates anybody', async () => {
       const other = await rig.provider()
       const sealedOf = async (id: string) =>

@@ -14,12 +14,12 @@ export async function livingOfAccount(
   integration: Integration,
   accountId: string,
 ): Promise<readonly Connection[]> {
-  const { tokenEndpoint } = providerWithoutDiscovery(parts, integration)
+  const tokenEndpoint = tokenEndpointOf(parts, integration)
   const isSameClient = (other: Integration) =>
     other.id === integration.id ||
     (other.clientId === integration.clientId &&
       tokenEndpoint !== undefined &&
-      providerWithoutDiscovery(parts, other).tokenEndpoint === tokenEndpoint)
+      tokenEndpointOf(parts, other) === tokenEndpoint)
   const living: Connection[] = []
   let cursor: string | undefined
   do {
@@ -30,4 +30,13 @@ export async function livingOfAccount(
     cursor = page.nextCursor
   } while (cursor !== undefined)
   return living
+}
+
+/** None for an integration whose destinations are not those its secrets were given for: nobody can use that one. */
+function tokenEndpointOf(parts: Pick<Parts, 'catalogue'>, integration: Integration): string | undefined {
+  try {
+    return providerWithoutDiscovery(parts, integration).tokenEndpoint
+  } catch {
+    return undefined
+  }
 }

@@ -34,7 +34,16 @@ export async function providerOf(parts: Needs, integration: Integration): Promis
 
 /** The same without asking anybody: enough where no OAuth endpoint is needed and none has to be recognised. */
 export function providerWithoutDiscovery(parts: Pick<Parts, 'catalogue'>, integration: Integration): ResolvedProvider {
-  return resolveProvider(entryOf(parts, integration), integration)
+  const provider = resolveProvider(entryOf(parts, integration), integration)
+  // The digest of the row is what the secrets are sealed for. Were it believed without this, a writer to the database
+  // could change where they go and leave it as it was (P7).
+  if (provider.destinationDigest !== integration.destinationDigest) {
+    throw new Failure(
+      'conflict',
+      'The destinations of this integration are not those that its secrets were given for. The operator sets them again, with the client secret.',
+    )
+  }
+  return provider
 }
 
 function discover(parts: Needs, integration: Integration, issuer: string): Promise<Discovered> {
