@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
+import { suggest } from './edges/cli/suggest.ts'
+import { parseTrustedProxies } from './edges/http/client-address.ts'
+import { parseAllowList } from './engines/egress/allow-list.ts'
 
 /** Everything that an operator can set, already checked. Times in seconds, sizes in bytes. */
 export interface Config {
@@ -78,39 +81,74 @@ export const settings = [
   },
 ] as const
 
+/** Settings of the contract that this version cannot keep. To take one and ignore it would promise what is not done. */
+const notServed: readonly {
+  readonly name: string
+  readonly isFine?: (value: string) => boolean
+  readonly fault: string
+}[] = [
+  {
+    name: 'VALETKEY_TLS_CERT',
+    fault: 'Valetkey does not serve TLS itself yet. Unset it, and terminate TLS in front (a reverse proxy) for now.',
+  },
+  {
+    name: 'VALETKEY_TLS_KEY',
+    fault: 'Valetkey does not serve TLS itself yet. Unset it, and terminate TLS in front (a reverse proxy) for now.',
+  },
+  {
+    name: 'VALETKEY_WORKERS',
+    isFine: value => value === '1',
+    fault: 'more than one worker is not available yet. Unset it, or set 1; on PostgreSQL, start further nodes instead.',
+  },
+  {
+    name: 'VALETKEY_METRICS_PORT',
+    fault: 'a port for metrics is not available yet. Unset it.',
+  },
+]
+
+/** Of the environment, what other commands and the tests read, and what Kubernetes sets for a service named valetkey. */
+const ofOthers =
+  /^VALETKEY_(CLIENT_ID|CLIENT_SECRET|TOKEN|DEMO_.+|TEST_.+|SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_\d+_.+)$/
+
 export interface ConfigOptions {
   readonly data?: string | undefined
   readonly port?: string | undefined
   readonly host?: string | undefined
   readonly config?: string | undefined
   readonly dev?: boolean | undefined
+  /** For a command that opens the whole server: the public URL must be known then. */
+  readonly serves?: boolean | undefined
 }
 
 /** Reads options, then the environment, then the `--config` file (JSON, the same names); reports all faults at once. */
 export function readConfig(options: ConfigOptions, environment: Readonly<Record<string, string | undefined>>): Config {
   const faults: string[] = []
-  let file: Record<string, unknown> = {}
-  if (options.config !== undefined) {
-    try {
-      file = JSON.parse(readFileSync(options.config, 'utf8')) as Record<string, unknown>
-    } catch (cause) {
-      faults.push(`--config ${options.config}: cannot be read as JSON (${(cause as Error).message}).`)
-    }
-    const known = new Set<string>(settings.map(setting => setting.name))
-    for (const name of Object.keys(file))
-      if (!known.has(name))
-        faults.push(`${options.config}: ${name} is not a setting. The settings are ${[...known].join(', ')}.`)
-  }
-  const value = (name: (typeof settings)[number]['name']): string | undefined => {
+  const file = options.config === undefined ? {} : readSettingsFile(options.config, faults)
+  const given = (name: string): string | undefined => {
     const found = environment[name] ?? file[name]
     return found === undefined || found === '' ? undefined : String(found)
+  }
+  const value = (name: (typeof settings)[number]['name']): string | undefined => given(name)
+  for (const name of Object.keys(file)) if (!isKnown(name)) faults.push(`${options.config}: ${unknownSetting(name)}`)
+  const named = /^env:(.+)$/.exec(value('VALETKEY_ROOT_KEY') ?? '')?.[1]
+  for (const name of Object.keys(environment)) {
+    if (!name.startsWith('VALETKEY_') || environment[name] === undefined) continue
+    if (!isKnown(name) && !ofOthers.test(name) && name !== named) faults.push(unknownSetting(name))
+  }
+  for (const { name, isFine, fault } of notServed) {
+    const set = given(name)
+    if (set !== undefined && isFine?.(set) !== true) faults.push(`${name}: ${fault}`)
   }
   const host = options.host ?? value('VALETKEY_HOST') ?? '127.0.0.1'
   if (isIP(host) === 0 && host !== 'localhost')
     faults.push(`VALETKEY_HOST: "${host}" is not an address. Give an IP address to listen on, e.g. 127.0.0.1.`)
   const portText = options.port ?? value('VALETKEY_PORT') ?? '7400'
   const port = Number(portText)
-  if (!/^\d{1,5}$/.test(portText) || port > 65535)
+  if (/^tcp:\/\//.test(portText))
+    faults.push(
+      `VALETKEY_PORT: "${portText}" was set by Kubernetes for a service of the name valetkey. Set enableServiceLinks: false, or VALETKEY_PORT to a number.`,
+    )
+  else if (!/^\d{1,5}$/.test(portText) || port > 65535)
     faults.push(`VALETKEY_PORT: "${portText}" is not a port. Give a number from 0 to 65535.`)
   let url = value('VALETKEY_URL') ?? ''
   if (url !== '') {
@@ -125,6 +163,8 @@ export function readConfig(options: ConfigOptions, environment: Readonly<Record<
       faults.push(`VALETKEY_URL: "${url}" is not a URL.`)
     }
   }
+  if (url === '' && options.serves === true && isIP(host) !== 0 && !isLoopback(host.includes(':') ? `[${host}]` : host))
+    faults.push(`VALETKEY_URL: it is needed when listening on ${host}. Give the public https URL of this server.`)
   const proxyDomain = value('VALETKEY_PROXY_DOMAIN')?.toLowerCase()
   if (
     proxyDomain !== undefined &&
@@ -148,6 +188,13 @@ export function readConfig(options: ConfigOptions, environment: Readonly<Record<
     faults.push('VALETKEY_ROOT_KEY: key services are not supported yet; use file:/path/to/key.')
   if (rootKey?.startsWith('env:') && options.dev !== true)
     faults.push('VALETKEY_ROOT_KEY: env: is for development; start with --dev, or use file:/path/to/key.')
+  const egressAllow = value('VALETKEY_EGRESS_ALLOW') ?? ''
+  faults.push(...parseAllowList(egressAllow).faults)
+  const trustedProxies = (value('VALETKEY_TRUSTED_PROXIES') ?? '')
+    .split(',')
+    .map(text => text.trim())
+    .filter(text => text !== '')
+  faults.push(...parseTrustedProxies(trustedProxies).faults.map(fault => `VALETKEY_TRUSTED_PROXIES: ${fault}`))
   if (faults.length > 0) throw new ConfigFault(faults)
   const databaseUrl = value('DATABASE_URL')
   const databaseOwnerUrl = value('VALETKEY_DATABASE_OWNER_URL')
@@ -159,15 +206,44 @@ export function readConfig(options: ConfigOptions, environment: Readonly<Record<
     ...(rootKey !== undefined && { rootKey }),
     ...(databaseUrl !== undefined && { databaseUrl }),
     ...(databaseOwnerUrl !== undefined && { databaseOwnerUrl }),
-    egressAllow: value('VALETKEY_EGRESS_ALLOW') ?? '',
-    trustedProxies: (value('VALETKEY_TRUSTED_PROXIES') ?? '')
-      .split(',')
-      .map(text => text.trim())
-      .filter(text => text !== ''),
+    egressAllow,
+    trustedProxies,
     ...(proxyDomain !== undefined && { proxyDomain }),
     log: log as Config['log'],
     dev: options.dev === true,
   }
+}
+
+/** The `--config` file; what is wrong with it is added to `faults`. */
+function readSettingsFile(path: string, faults: string[]): Readonly<Record<string, unknown>> {
+  try {
+    const file: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    if (typeof file !== 'object' || file === null || Array.isArray(file)) {
+      faults.push(`--config ${path}: expected one JSON object of settings by name.`)
+      return {}
+    }
+    const odd = Object.entries(file).filter(([, value]) => !['string', 'number', 'boolean'].includes(typeof value))
+    for (const [name] of odd) faults.push(`${path}: ${name} must be a string or a number.`)
+    return Object.fromEntries(Object.entries(file).filter(entry => !odd.some(([name]) => name === entry[0])))
+  } catch (cause) {
+    faults.push(`--config ${path}: cannot be read as JSON (${(cause as Error).message}).`)
+    return {}
+  }
+}
+
+function isKnown(name: string): boolean {
+  return settings.some(setting => setting.name === name) || notServed.some(setting => setting.name === name)
+}
+
+/** Without the prefix that all share, a small difference stays a small one. */
+function unknownSetting(name: string): string {
+  const bare = (text: string) => text.replace(/^VALETKEY_/, '')
+  const known = settings.map(setting => setting.name)
+  const [near] = suggest(bare(name).toUpperCase(), known.map(bare))
+  const meant = known.find(setting => bare(setting) === near)
+  return meant === undefined
+    ? `${name} is not a setting. The settings are ${known.join(', ')}.`
+    : `${name} is not a setting. Did you mean ${meant}?`
 }
 
 /** Faults of the settings, all of them. */

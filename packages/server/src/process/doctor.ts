@@ -35,7 +35,7 @@ export async function doctor(options: DoctorOptions, io: CliIo): Promise<number>
 async function look(options: DoctorOptions, io: CliIo): Promise<readonly Row[]> {
   let config: ReturnType<typeof readConfig>
   try {
-    config = readConfig({ data: options.data, config: options.config }, io.env)
+    config = readConfig({ data: options.data, config: options.config, serves: true }, io.env)
   } catch (thrown) {
     if (!(thrown instanceof ConfigFault)) throw thrown
     return thrown.faults.map(detail => ({

@@ -12,7 +12,7 @@ export async function openFolder(
   options: { readonly data: string; readonly config?: string },
   io: CliIo,
 ): Promise<OpenFolder> {
-  const config = readConfig({ data: options.data, config: options.config }, io.env)
+  const config = readConfig({ data: options.data, config: options.config, serves: true }, io.env)
   const log = createLog(line => io.stderr.write(line), Date.now, 'error')
   const system = await openServer(config, io.env, log)
   const socket = socketPath(config.dataFolder)

@@ -1,7 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
 import type { Config } from '../config.ts'
-import { isLoopback } from '../config.ts'
-import { parseAllowList } from '../engines/egress/allow-list.ts'
 import { lockFolder } from '../engines/store/folder-lock.ts'
 import { readRootKey } from '../engines/vault/root-key-file.ts'
 import type { Log } from '../log.ts'
@@ -18,13 +16,6 @@ export async function openServer(
   log: Log,
 ): Promise<System> {
   refuseDebugger(config, environment)
-  if (config.url === '' && !isLoopback(config.host))
-    throw new StartFault(
-      `VALETKEY_URL is needed when listening on ${config.host}: the public https URL of this server.`,
-    )
-  const { faults } = parseAllowList(config.egressAllow)
-  if (faults.length > 0)
-    throw new StartFault(`VALETKEY_EGRESS_ALLOW has faults:\n${faults.map(fault => `  ${fault}`).join('\n')}`)
   const known = recallFolder(config.dataFolder)
   const reference = config.rootKey ?? known?.rootKey
   if (known === undefined) {

@@ -21,7 +21,7 @@ export async function verifyAudit(options: AuditVerifyOptions, io: CliIo): Promi
 }
 
 async function judge(options: AuditVerifyOptions, io: CliIo): Promise<AuditVerdict> {
-  const config = readConfig({ data: options.data, config: options.config }, io.env)
+  const config = readConfig({ data: options.data, config: options.config, serves: true }, io.env)
   try {
     const answer = await socketFetch(socketPath(config.dataFolder))('http://localhost/v1/audit/verify')
     if (answer.ok) return (await answer.json()) as AuditVerdict
