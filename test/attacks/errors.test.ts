@@ -243,11 +243,14 @@ describe.each(onBoth)('errors of the API on $database', ({ database }) => {
 
   it('a method that a path does not have opens nothing', async () => {
     const token = await rig.token()
-    for (const method of ['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD']) {
+    for (const method of ['PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
       const answer = await rig.call(method, '/v1/users', undefined, { token })
       expect([method, answer.status >= 400 && answer.status < 500]).toEqual([method, true])
       expect([method, answer.text.includes('external_id')]).toEqual([method, false])
     }
+    const head = await rig.call('HEAD', '/v1/users', undefined, { token })
+    expect([head.status, head.text]).toEqual([200, ''])
+    expect((await rig.call('HEAD', '/v1/users')).status).toBe(401)
     for (const override of ['x-http-method-override', 'x-http-method', 'x-method-override']) {
       const answer = await rig.call(
         'POST',
@@ -277,7 +280,7 @@ describe.each(onBoth)('errors of the API on $database', ({ database }) => {
     expect(
       await first('GET /v1/users HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
     ).toContain(' 501 ')
-    expect(await first('hello\r\n\r\n')).toContain(' 400 ')
+    expect(await first('hello\r\n\r\n')).toMatch(/ 40[05] /)
     expect(await first('GET /healthz HTTP/1.1\r\n\r\n')).toContain(' 400 ')
     expect(
       await first(

@@ -19,6 +19,7 @@ import type { RootKey } from './engines/vault/root-key.ts'
 import { openVault, type Vault } from './engines/vault/vault.ts'
 import { openSigners } from './flows/agents/open-signers.ts'
 import { expireSessions } from './flows/connect/complete-session.ts'
+import { expireGrants } from './flows/grants/expire-grants.ts'
 import type { Log } from './log.ts'
 import type { Parts } from './parts.ts'
 
@@ -169,15 +170,16 @@ function openDoor(config: Config, store: Store, world: World): Egress {
   })
 }
 
-/** What is due by time: sessions that nobody completed, answers kept for replays, what was used once. */
+/** What is due by time: sessions that nobody completed, grants that ended by themselves, answers kept for replays, what was used once. */
 async function sweepTenants(parts: Parts): Promise<void> {
   try {
     for (const tenant of await parts.store.locator.tenants()) {
       await expireSessions(parts, tenant.id)
+      await expireGrants(parts, tenant.id)
       await parts.store.change(tenant.id, rows => rows.sweepExpired(parts.now(), 1_000))
     }
   } catch (error) {
-    parts.log.warn('overdue connect sessions could not be erased; the next sweep tries again', { error })
+    parts.log.warn('what is overdue could not be ended; the next sweep tries again', { error })
   }
 }
 

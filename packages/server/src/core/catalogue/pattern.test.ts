@@ -17,7 +17,7 @@ describe('a path pattern', () => {
     ['/files/{id}:copy', '/files/:copy', false],
     ['/files/**', '/files/a/b/c', true],
     ['/files/**', '/files', false],
-    ['/files/**', '/files/', false],
+    ['/files/**', '/files/', true],
     ['/files/**', '/files/a//b', false],
     ['/files/**', '/filesystem/a', false],
     ['/', '/', true],

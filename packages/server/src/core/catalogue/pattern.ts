@@ -1,6 +1,6 @@
 /**
  * Path patterns of operations and of `paths` rules: literals, `{name}` for one segment, `{name}:verb` for one segment
- * with a literal end, and `**`, last, for one or more segments. Nothing else: no regular expressions, no partial stars.
+ * with a literal end, and `**`, last, for the rest of the path. Nothing else: no regular expressions, no partial stars.
  */
 export interface PathPattern {
   readonly text: string
@@ -63,12 +63,18 @@ export function matchPattern(pattern: PathPattern, path: string): boolean {
   const given = segmentsOf(path)
   if (given === undefined) return false
   for (const [index, segment] of pattern.segments.entries()) {
-    if (segment.kind === 'rest') return given.length > index && !given.slice(index).includes('')
+    if (segment.kind === 'rest') return isRest(given.slice(index), index === 0)
     const at = given[index]
     if (at === undefined || at === '') return false
     if (segment.kind === 'literal' ? at !== segment.text : !matchesName(segment.ending, at)) return false
   }
   return given.length === pattern.segments.length
+}
+
+/** `**` takes one or more segments and a slash at the end; no segment only where such a slash, or the root, stands for it. */
+function isRest(rest: readonly string[], isRoot: boolean): boolean {
+  if (rest.length === 0) return isRoot
+  return !rest.slice(0, -1).includes('')
 }
 
 /** A `{name}` takes one or more characters before its literal end. */

@@ -9,6 +9,7 @@ import { challengeFor } from './challenge.ts'
 import { createClientAddress } from './client-address.ts'
 import { asFailure, isOurFault, renderProblem } from './problem.ts'
 import { urlOfProxyHost } from './proxy/proxy-host.ts'
+import { endWithProblem } from './raw-problem.ts'
 import { requestIdOf } from './request-id.ts'
 import { createTenantFinder, splitTenant } from './tenant-of-path.ts'
 
@@ -110,6 +111,16 @@ export async function createHttpServer(
         )
         return
       }
+      const offer = request.headers.upgrade?.toLowerCase()
+      if (offer !== undefined && offer !== 'h2c') {
+        response.setHeader('connection', 'close')
+        refuse(
+          response,
+          new Failure('upgrade_not_supported', 'Upgrades are not supported here. Send a plain HTTP request.'),
+          requestIdOf(request.headers['x-request-id'], parts.now(), parts.random),
+        )
+        return
+      }
       if (slug !== undefined) slugs.set(request, slug)
       request.url = url
       handleByFastify!(request, response)
@@ -140,6 +151,8 @@ export async function createHttpServer(
         maxHeaderSize: 32 * 1024,
         headersTimeout: 20_000,
         requestTimeout: 0,
+        // Every request is answered as one: an offer of HTTP/2 may be left alone (RFC 9110 section 7.8), others are refused.
+        shouldUpgradeCallback: () => false,
       },
       (request, response) => {
         if (local) localRequests.add(request)
@@ -154,18 +167,12 @@ export async function createHttpServer(
       if (!isTaken) response.writeContinue()
       onRequest(request, response)
     })
-    server.on('clientError', (_error, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      endWithProblem(socket, ofParser(error.code), requestIdOf(undefined, parts.now(), parts.random))
     })
-    server.on('upgrade', (_request, socket) => {
-      socket.end(
-        'HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nValetkey-Error: upgrade_not_supported\r\nContent-Length: 0\r\n\r\n',
-      )
-    })
-    server.on('connect', (_request, socket) => {
-      socket.end(
-        'HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nValetkey-Error: method_not_allowed\r\nContent-Length: 0\r\n\r\n',
-      )
+    server.on('connect', (request, socket) => {
+      const requestId = requestIdOf(request.headers['x-request-id'], parts.now(), parts.random)
+      endWithProblem(socket, new Failure('method_not_allowed', 'CONNECT is not allowed here.'), requestId)
     })
     return server
   }
@@ -178,7 +185,7 @@ export async function createHttpServer(
       return main
     },
     bodyLimit: 1024 * 1024,
-    exposeHeadRoutes: false,
+    exposeHeadRoutes: true,
     genReqId: request => requestIdOf(request.headers['x-request-id'], parts.now(), parts.random),
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allErrors: true } },
     return503OnClosing: false,
@@ -238,16 +245,39 @@ export async function createHttpServer(
       const closed = Promise.all(
         [main, local].map(server => new Promise<void>(resolve => server.close(() => resolve()))),
       )
-      main.closeIdleConnections()
-      local.closeIdleConnections()
+      const closeIdle = () => {
+        main.closeIdleConnections()
+        local.closeIdleConnections()
+      }
+      closeIdle()
+      // A connection kept alive by its client becomes idle when its call is over, and must not hold the end up.
+      const again = setInterval(closeIdle, 25)
       const cut = setTimeout(() => {
         main.closeAllConnections()
         local.closeAllConnections()
       }, graceMs)
       await closed
       clearTimeout(cut)
+      clearInterval(again)
       await app.close().catch(() => undefined)
     },
+  }
+}
+
+/** What Node's parser refused, in our words. */
+function ofParser(code: string | undefined): Failure {
+  switch (code) {
+    case 'HPE_INVALID_METHOD':
+      return new Failure(
+        'method_not_allowed',
+        'This method is not known. Use GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.',
+      )
+    case 'HPE_HEADER_OVERFLOW':
+      return new Failure('payload_too_large', 'The headers are larger than 32 KiB. Send less.')
+    default:
+      return new Failure('validation_failed', 'This is no well-formed HTTP request.', {
+        errors: [{ pointer: '', detail: 'This is no well-formed HTTP request.' }],
+      })
   }
 }
 

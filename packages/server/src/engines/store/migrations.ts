@@ -68,6 +68,7 @@ const first: readonly string[] = [
   `create index grants_by_agent on grants (tenant_id, agent_id, connection_id)`,
   `create index grants_by_connection on grants (tenant_id, connection_id)`,
   `create index grants_by_user on grants (tenant_id, user_id, id)`,
+  `create index grants_not_ended on grants (tenant_id, id) where ended_at is null`,
   `create index grants_by_task on grants (tenant_id, task_id)`,
   `create table tasks (tenant_id text not null, id text not null, agent_id text not null, user_id text not null,
     purpose text not null, created_by text not null, created_at integer not null, expires_at integer not null,

@@ -172,8 +172,10 @@ export interface TenantRows {
       },
     ): Promise<Page<Grant>>
     insert(grant: Grant): Promise<void>
-    /** Writes `endedAt`, `endedReason` and the new MAC. */
-    end(grant: Grant): Promise<void>
+    /** Grants that time, idleness or budget has ended, but whose end nobody wrote down yet. */
+    overdue(now: number, limit: number): Promise<readonly Grant[]>
+    /** Writes `endedAt`, `endedReason` and the new MAC, once. False when it had been ended before. */
+    end(grant: Grant): Promise<boolean>
   }
   readonly tasks: {
     get(id: TaskId): Promise<Task | undefined>

@@ -56,6 +56,7 @@ export function accessEvent(
     ...(called?.action !== undefined && { action: called.action }),
     ...(grant !== undefined && { grant }),
     ...(more.of !== undefined && { of: more.of }),
+    ...(type === 'access.allowed' && { decision: { reasons: [] } }),
     ...(more.reasons !== undefined && { decision: { reasons: more.reasons } }),
     http: {
       method,

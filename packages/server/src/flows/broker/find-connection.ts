@@ -34,6 +34,13 @@ export async function findConnection(
   if (granted.length === 1) return granted[0]!.id
   if (granted.length > 1) {
     throw new Failure('conflict', `Several connections of ${entry.name} are in reach. Name one of them by its id.`, {
+      reasons: [
+        {
+          code: 'conflict',
+          detail: `${granted.length} granted connections of ${entry.name} are in reach.`,
+          fix: 'Name one of the candidates by its id.',
+        },
+      ],
       members: { candidates: granted.map(connection => connection.id) },
     })
   }
@@ -41,6 +48,13 @@ export async function findConnection(
   const named = withGrants[0] ?? known[0]
   if (named !== undefined) return named.id
   throw new Failure('connection_required', `No ${entry.name} account is connected. Ask its owner to connect it.`, {
+    reasons: [
+      {
+        code: 'connection_required',
+        detail: `No ${entry.name} account is connected.`,
+        fix: 'Ask its owner to connect it.',
+      },
+    ],
     members: { required_scopes: requiredScopes(parts, entry, call) },
   })
 }

@@ -10,7 +10,9 @@ export interface TokenDoubts {
   doubt(connection: ConnectionId, generation: number): void
 }
 
-const lastsMs = 60_000
+// Short, for while it lasts a token that really died is not renewed either; long enough that an endpoint which always
+// answers 401 costs a few renewals a minute at most.
+const lastsMs = 10_000
 const mostEntries = 5_000
 
 export function createTokenDoubts(parts: Pick<BrokerParts, 'monotonic'>): TokenDoubts {

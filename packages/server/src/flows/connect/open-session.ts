@@ -63,10 +63,7 @@ export async function openSession(
   )
     throw invalid('/connection', 'No connection of this user at this integration by that id.')
   if (input.returnTo !== undefined && !isReturnToAllowed(input.returnTo, creator))
-    throw invalid(
-      '/return_to',
-      'This URL is not one of the return_to_urls registered for the app. Register it exactly (a loopback IP may use any port; any query).',
-    )
+    throw invalid('/return_to', returnToAdvice[creator.kind])
   const entry = entryOf(parts, integration)
   for (const type of input.resourceTypes ?? [])
     if (entry.resourceTypes[type] === undefined)
@@ -127,6 +124,12 @@ export async function openSession(
   })
   return { session, link }
 }
+
+const returnToAdvice = {
+  app: 'This URL is not one of the return_to_urls registered for the app. Register it exactly (a loopback IP may use any port; any query).',
+  operator: 'An operator sends people back to a loopback IP only, e.g. http://127.0.0.1:9999/done.',
+  agent: 'An agent has nowhere to send people. Leave return_to out.',
+} as const
 
 /** What is stored of every secret of a flow: SHA-256, base64url (row 26). All of them have 256 random bits. */
 export function hashOf(secret: string): string {

@@ -16,6 +16,7 @@ import { checkPermissions } from '../../core/permission/permission.ts'
 import { isTaskLive } from '../../core/task.ts'
 import type { Parts } from '../../parts.ts'
 import { eventOf } from '../audit/event.ts'
+import { providerWithoutDiscovery } from '../credentials/provider-of.ts'
 import { entryOf } from '../integrations/save-integration.ts'
 import { sealGrant } from './grant-seal.ts'
 
@@ -53,15 +54,24 @@ export async function makeGrant(
   if (input.expiresAt <= now) throw invalid('/expires_at', 'The end of a grant must lie in the future.')
   if (input.expiresAt - now > longestMs)
     throw invalid('/expires_at', 'A grant may last 90 days at most. Choose an earlier end and renew it.')
-  const found = await parts.store.asTenant(caller.tenant, async rows => ({
-    connection: await rows.connections.get(input.connection),
-    agent: await rows.clients.get(input.agent),
-    task: input.task === undefined ? undefined : await rows.tasks.get(input.task),
-  }))
-  const { connection, agent, task } = found
+  const found = await parts.store.asTenant(caller.tenant, async rows => {
+    const connection = await rows.connections.get(input.connection)
+    return {
+      connection,
+      integration: connection === undefined ? undefined : await rows.integrations.get(connection.integration),
+      agent: await rows.clients.get(input.agent),
+      task: input.task === undefined ? undefined : await rows.tasks.get(input.task),
+    }
+  })
+  const { connection, integration, agent, task } = found
   if (agent === undefined || agent.kind !== 'agent' || agent.disabledAt !== undefined)
     throw invalid('/agent', 'No agent by that id.')
-  if (connection === undefined || connection.status === 'revoked' || connection.status === 'pending')
+  if (
+    connection === undefined ||
+    integration === undefined ||
+    connection.status === 'revoked' ||
+    connection.status === 'pending'
+  )
     throw invalid('/connection', 'No connection by that id.')
   if (input.user !== undefined && input.user !== connection.user)
     throw invalid('/user', 'Only the owner of a connection can grant access to it; this user is not its owner.')
@@ -73,9 +83,10 @@ export async function makeGrant(
     if (!isTaskLive(task, now)) throw invalid('/task', 'This task has ended. Start a new one.')
   }
   const entry = entryOf(parts, connection)
+  const hosts = providerWithoutDiscovery(parts, integration).origins.map(origin => origin.host)
   const faults: FieldFault[] = [
     ...checkPermissions(input.permissions, entry),
-    ...input.paths.flatMap((rule, index) => checkRule(rule, index)),
+    ...input.paths.flatMap((rule, index) => checkRule(rule, index, hosts)),
   ]
   if (faults.length > 0)
     throw new Failure('validation_failed', faults.map(fault => `${fault.pointer}: ${fault.detail}`).join(' '), {
@@ -123,12 +134,17 @@ export async function makeGrant(
   return grant
 }
 
-function checkRule(rule: PathRule, index: number): FieldFault[] {
+function checkRule(rule: PathRule, index: number, hosts: readonly string[]): FieldFault[] {
   const pointer = `/paths/${index}`
   const faults: FieldFault[] = []
   const unknown = rule.methods.filter(method => !methods.includes(method))
   if (rule.methods.length === 0 || unknown.length > 0)
     faults.push({ pointer: `${pointer}/methods`, detail: `Methods are ${methods.join(', ')}.` })
+  if (rule.host !== undefined && !hosts.includes(rule.host))
+    faults.push({
+      pointer: `${pointer}/host`,
+      detail: `This connection has no such host. It has ${hosts.join(', ') || 'none'}.`,
+    })
   const why = checkPattern(rule.pattern)
   if (why !== undefined) faults.push({ pointer: `${pointer}/pattern`, detail: why })
   return faults

@@ -143,6 +143,8 @@ function requireAdmin(caller: Caller): void {
 
 function judge(entry: ProviderEntry, input: IntegrationInput): ResolvedProvider {
   const faults: FieldFault[] = [...checkOverrides(entry, input.overrides ?? {})]
+  for (const name of Object.keys(input.parameters ?? {}))
+    faults.push({ pointer: `/parameters/${name}`, detail: `${entry.name} takes no parameters.` })
   if (input.clientSecret !== undefined && input.privateKey !== undefined)
     faults.push({ pointer: '/private_key', detail: 'Give a client secret or a private key, not both.' })
   if (faults.length > 0)

@@ -58,15 +58,13 @@ export async function findUser(
       ? rows.users.get(reference.id as UserId)
       : rows.users.byExternalId(reference.external_id ?? ''),
   )
+  // To an agent another person is as unknown as nobody, in the same words (row 83).
+  if (caller.kind === 'agent' && (user === undefined || user.id !== caller.user))
+    throw invalid(pointer, 'No user by that reference is in reach of this token: use the user of its task.')
   if (user === undefined)
     throw invalid(
       pointer,
       'No user by that reference. Create the user first (POST /v1/users), then use its external_id or id.',
     )
   return user
-}
-
-/** Who may be named: an agent's token with a user reaches that user only. */
-export function mayName(caller: Caller, user: UserId): boolean {
-  return caller.kind !== 'agent' || caller.user === user
 }

@@ -1,7 +1,7 @@
 import type { Caller } from '../../../core/caller.ts'
 import type { ProviderEntry } from '../../../core/catalogue/provider.ts'
 import type { Connection, ConnectionStatus } from '../../../core/connection.ts'
-import { notFound } from '../../../core/failure.ts'
+import { Failure, notFound } from '../../../core/failure.ts'
 import { type ConnectionId, type IntegrationId, isId } from '../../../core/ids.ts'
 import { resourceTypesOf } from '../../../core/permission/scopes.ts'
 import { checkConnection } from '../../../flows/credentials/check-connection.ts'
@@ -63,6 +63,17 @@ async function find(call: Call): Promise<Connection> {
   return row
 }
 
+/** One that a flow has finished. A pending one belongs to its connect session, which completes or erases it. */
+async function findSettled(call: Call): Promise<Connection> {
+  const connection = await find(call)
+  if (connection.status === 'pending')
+    throw new Failure(
+      'connection_required',
+      'This connection is not completed yet. Complete its connect session, or let that end: what it holds is then erased.',
+    )
+  return connection
+}
+
 async function inReach(call: Call, caller: Caller, id: ConnectionId): Promise<boolean> {
   return caller.kind !== 'agent' || (await reachOf(call.parts, caller)).has(id)
 }
@@ -116,7 +127,7 @@ export const connectionsRoutes: readonly Route[] = [
     scopes: ['connections:write'],
     clients: ['app', 'operator'],
     async handle(call) {
-      const connection = await find(call)
+      const connection = await findSettled(call)
       await renewNow(call.parts, call.caller, connection.id)
       return ok(await showConnection(call, await find(call)))
     },
@@ -128,7 +139,7 @@ export const connectionsRoutes: readonly Route[] = [
     scopes: ['connections:write'],
     clients: ['app', 'operator'],
     async handle(call) {
-      return ok({ ...(await checkConnection(call.parts, call.caller, (await find(call)).id)) })
+      return ok({ ...(await checkConnection(call.parts, call.caller, (await findSettled(call)).id)) })
     },
   },
   {
@@ -138,7 +149,7 @@ export const connectionsRoutes: readonly Route[] = [
     scopes: ['connections:write'],
     clients: ['app', 'operator'],
     async handle(call) {
-      const ended = await disconnect(call.parts, call.caller, (await find(call)).id)
+      const ended = await disconnect(call.parts, call.caller, (await findSettled(call)).id)
       return ok({
         ...(await showConnection(call, ended.connection)),
         revoked: ended.revoked,

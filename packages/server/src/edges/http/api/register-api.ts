@@ -58,6 +58,8 @@ export function registerApi(
         const caller = callers.get(request)
         if (caller === undefined) throw new TypeError('a handler ran without a caller')
         const { arrival } = request
+        const unasked = route.body === undefined ? Object.keys((request.body ?? {}) as object) : []
+        if (unasked.length > 0) throw invalid(`/${unasked[0]}`, 'This route takes no body. Leave it out.')
         const call: Call = {
           parts,
           caller,

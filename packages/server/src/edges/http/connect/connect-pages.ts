@@ -109,12 +109,12 @@ function finish(reply: FastifyReply, ending: Ending): FastifyReply {
   if (ending.kind === 'redirect') return reply.headers(pageHeaders()).code(303).header('location', ending.url).send('')
   const done = ending.error === undefined
   const body = done
-    ? html`<h1>Almost done</h1><p>The account answered. The app that sent you here has to finish the connection within 15 minutes; go back to it now.</p>`
+    ? html`<h1>Not connected yet</h1><p>The account answered, but whoever sent you here gave no address to come back to, so nobody can finish this connection. What was received is destroyed in 15 minutes at the latest.</p>`
     : html`<h1>Nothing was connected</h1><p>${endingWords[ending.error!] ?? 'The flow ended without a connection.'}</p><p class="soft">You can close this page.</p>`
   return reply
     .headers(pageHeaders())
     .code(200)
-    .send(page(done ? 'Almost done' : 'Nothing was connected', body))
+    .send(page(done ? 'Not connected yet' : 'Nothing was connected', body))
 }
 
 const endingWords: Readonly<Record<string, string>> = {
@@ -165,7 +165,7 @@ function connectPage(view: SessionView, link: string, proof: string): string {
 <ul>${rows}${others}</ul>
 ${view.access.length + view.otherScopes.length === 0 ? html`<p>${view.provider} itself will ask you what to share.</p>` : nothing}
 <h2>By whom, until when</h2>
-<p>No agent gets anything by this alone: each needs a grant, made by you or for you by ${view.askedBy}, which names what it may do and ends after 90 days at the latest. The connection itself lasts until you or ${view.askedBy} end it.</p>
+<p>No agent gets anything by this alone: each needs a grant, made by you or on your behalf by who asks here, which names what it may do and ends after 90 days at the latest. The connection itself lasts until it is ended.</p>
 <p class="soft">Continue only if you yourself asked for this, as ${view.forUser}. If somebody sent you this link, choose “No, go back”.</p>
 <form method="post" action="${link}"><input type="hidden" name="proof" value="${proof}"><button class="main" type="submit" name="continue" value="1">Continue to ${view.provider}</button><button type="submit" name="decline" value="1">No, go back</button></form>`
   return page(title, body)

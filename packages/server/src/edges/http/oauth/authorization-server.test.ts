@@ -232,13 +232,16 @@ describe('the token endpoint', () => {
       ['grant_type=client_credentials&made_up=1&made%5Fup=2', basic(agent)],
       [`grant_type=client_credentials&client_id=${app.id}`, basic(agent)],
       ['', basic(agent)],
-      ['grant_type=client_credentials', {}],
     ]
     for (const [form, headers] of bad) {
       const { status, body, headers: given } = await world.post(form, headers)
       expect([form, status, body.error]).toEqual([form, 400, 'invalid_request'])
       expect(given.get('cache-control')).toBe('no-store')
     }
+    // RFC 6749 section 5.2: no client authentication included.
+    const anonymous = await world.post(grant, {})
+    expect([anonymous.status, anonymous.body.error]).toEqual([401, 'invalid_client'])
+    expect(anonymous.headers.get('www-authenticate')).toMatch(/^Basic /)
     expect((await world.post(`grant_type=client_credentials&x=${'a'.repeat(70_000)}`, basic(agent))).status).toBe(413)
   })
 

@@ -62,6 +62,11 @@ export function createAuthorizationServer(parts: OAuthParts): AuthorizationServe
       if (read.status === 413) response.setHeader('connection', 'close')
       return refuse(response, read.status, 'invalid_request', read.description)
     }
+    if (read.claimedClient === '') {
+      // RFC 6749 section 5.2: no client authentication included.
+      response.setHeader('www-authenticate', 'Basic realm="token endpoint"')
+      return refuse(response, 401, 'invalid_client', 'authenticate the client by its registered method')
+    }
     const standing = failed.standing(read.claimedClient, arrival.ip)
     if (standing.kind === 'closed') {
       response.setHeader('retry-after', String(standing.retryAfterSeconds))

@@ -90,8 +90,10 @@ async function agentOf(authenticate: Authenticate, request: IncomingMessage, arr
       takesTokenScheme: true,
     },
   )
-  requireScopes(caller, ['connections:use'])
-  if (caller.kind === 'agent') return caller
+  if (caller.kind === 'agent') {
+    requireScopes(caller, ['connections:use'])
+    return caller
+  }
   throw new Failure('insufficient_scope', `Connections are used by agents; this token belongs to an ${caller.kind}.`, {
     members: { required_scopes: ['connections:use'] },
   })
@@ -117,7 +119,8 @@ function refuse(
     'content-length': Buffer.byteLength(body),
     'valetkey-request-id': arrival.requestId,
     'x-request-id': arrival.requestId,
-    ...(eventId !== undefined && { 'valetkey-event': eventId }),
+    // What could not be recorded is no event.
+    ...(eventId !== undefined && failure.code !== 'unavailable' && { 'valetkey-event': eventId }),
     ...(challenge !== undefined && { 'www-authenticate': challenge }),
     ...(failure.code === 'method_not_allowed' && { allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' }),
     ...(!mayGoOn && { connection: 'close' }),

@@ -65,9 +65,19 @@ export function grantsOf(scope: Scope): TenantRows['grants'] {
         .where('id', '=', grant.id)
         .where('ended_at', 'is', null)
         .executeTakeFirst()
-      if (done.numUpdatedRows === 1n) return
+      if (done.numUpdatedRows === 1n) return true
       const there = await all().where('id', '=', grant.id).executeTakeFirst()
       if (there === undefined) throw notFound()
+      return false
+    },
+    async overdue(now, limit) {
+      const rows = await all(scan)
+        .where('ended_at', 'is', null)
+        .where(sql<boolean>`${isLive(now)} = 0`)
+        .orderBy('id')
+        .limit(limit)
+        .execute()
+      return rows.map(fromRow)
     },
   }
 }
