@@ -50,6 +50,8 @@ export async function init(options: InitOptions, io: CliIo): Promise<number> {
     if (existsSync(folder)) rmdirSync(folder)
     renameSync(made, folder)
     makeFolder(folder)
+    // What `serve` needs beyond this is compiled now, so that already its first start is quick and small.
+    await import('./serve.ts')
     report(options, io, { data: folder, root_key: rootKey, tenant, ...said })
     return 0
   } catch (thrown) {

@@ -1,10 +1,11 @@
 import { rmSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { type Config, readConfig } from '../config.ts'
 import type { CliIo } from '../edges/cli/cli-io.ts'
 import type { ServeOptions } from '../edges/cli/local-commands.ts'
 import { createLog } from '../log.ts'
 import type { System } from '../system.ts'
-import { socketPath } from './data-folder.ts'
+import { StartFault, socketPath } from './data-folder.ts'
 import { openServer } from './open-server.ts'
 
 const graceMs = 10_000
@@ -18,6 +19,7 @@ export async function serve(options: ServeOptions, io: CliIo): Promise<number> {
       host: options.host,
       config: options.config,
       dev: options.dev,
+      serves: true,
     },
     io.env,
   )
@@ -35,6 +37,8 @@ export async function serve(options: ServeOptions, io: CliIo): Promise<number> {
       ? `${JSON.stringify({ ready: true, url, pid: process.pid })}\n`
       : `valetkey ready ${url} pid ${process.pid}\n`,
   )
+  // Now, for a process that is killed keeps nothing: the next start finds every source compiled.
+  flushCompileCache()
   log.info('ready', { url, store: system.parts.store.kind, node: system.parts.nodeId })
   const signal = await asked
   log.info('stopping; calls in flight may take 10 s to finish', { signal })
@@ -58,6 +62,25 @@ async function listen(system: System, config: Config): Promise<string> {
     return url
   } catch (thrown) {
     await system.close(0)
-    throw thrown
+    throw listenFault(thrown, config) ?? thrown
   }
+}
+
+/** Why nobody can listen there, in words and with what to do. */
+function listenFault(thrown: unknown, { host, port }: Config): StartFault | undefined {
+  const { code, port: failed } = thrown as { readonly code?: unknown; readonly port?: unknown }
+  // The socket file has faults of its own, which name its path.
+  if (code === 'EADDRINUSE' && failed === port)
+    return new StartFault(
+      `Port ${port} is in use on ${host}: another program listens there. Choose another with --port (0 picks one), or stop that program.`,
+      thrown,
+    )
+  if (code === 'EACCES' && failed === port)
+    return new StartFault(
+      `Port ${port} is not for this user. Choose one above 1023 with --port, and put a reverse proxy in front.`,
+      thrown,
+    )
+  if (code === 'EADDRNOTAVAIL')
+    return new StartFault(`${host} is no address of this machine. Choose another with --host.`, thrown)
+  return undefined
 }
