@@ -74,4 +74,15 @@ describe('headers of an answer (row 98, P1, P7)', () => {
     }
     expect(hasUnaskedEncoding(['content-encoding', '', 'Content-Encoding', 'br'])).toBe(true)
   })
+
+  it('tell an encoding of the transfer that was not asked for', () => {
+    for (const value of ['chunked', 'Chunked', ' identity ']) {
+      expect(hasUnaskedEncoding(['Transfer-Encoding', value])).toBe(false)
+    }
+    for (const value of ['gzip', 'gzip, chunked', 'chunked, gzip', 'deflate', 'chunked, chunked']) {
+      expect(hasUnaskedEncoding(['transfer-encoding', value])).toBe(true)
+    }
+    expect(hasUnaskedEncoding(['transfer-encoding', 'gzip', 'transfer-encoding', 'chunked'])).toBe(true)
+    expect(hasUnaskedEncoding(['constructor', 'gzip'])).toBe(false)
+  })
 })

@@ -60,11 +60,19 @@ export function answerTrailers(rawTrailers: readonly string[]): string[] {
   return trailers
 }
 
-/** Whether the body comes in an encoding although identity was asked for: such an answer is refused, for it cannot be scrubbed. */
+/**
+ * Whether the body comes in an encoding although identity was asked for, as content or as a transfer coding beside
+ * `chunked` (RFC 9112 section 7): such an answer is refused, for it cannot be scrubbed.
+ */
 export function hasUnaskedEncoding(rawHeaders: readonly string[]): boolean {
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]!.toLowerCase() === 'content-encoding' && !/^\s*(?:identity)?\s*$/i.test(rawHeaders[i + 1]!))
-      return true
+    const plain = plainValues.get(rawHeaders[i]!.toLowerCase())
+    if (plain !== undefined && !plain.test(rawHeaders[i + 1]!)) return true
   }
   return false
 }
+
+const plainValues: ReadonlyMap<string, RegExp> = new Map([
+  ['content-encoding', /^\s*(?:identity)?\s*$/i],
+  ['transfer-encoding', /^\s*(?:chunked|identity)?\s*$/i],
+])

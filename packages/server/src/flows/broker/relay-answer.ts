@@ -1,5 +1,6 @@
 import { Failure } from '../../core/failure.ts'
 import { answerHeaders, answerTrailers, hasUnaskedEncoding } from '../../core/request/answer-headers.ts'
+import { shieldedHeaders } from '../../core/request/shielded-headers.ts'
 import type { Needles } from '../../core/scrub/needles.ts'
 import { scrubStream } from '../../core/scrub/scrub-stream.ts'
 import { scrubText } from '../../core/scrub/scrub-text.ts'
@@ -34,13 +35,17 @@ export function requireReadable(head: Head, method: string): void {
  */
 export function relayAnswer(attempt: Attempt, head: Head, needles: Needles, sink: AnswerSink): Promise<Relayed> {
   let echoes = 0
-  const masked = (values: readonly string[]): string[] =>
-    values.map((value, index) => {
-      if (index % 2 === 0) return value
-      const { text, hits } = scrubText(needles, value)
-      echoes += hits
-      return text
-    })
+  const masked = (headers: readonly string[]): string[] => {
+    const clean: string[] = []
+    for (let i = 0; i + 1 < headers.length; i += 2) {
+      const name = scrubText(needles, headers[i]!)
+      const value = scrubText(needles, headers[i + 1]!)
+      echoes += name.hits + value.hits
+      // A name with asterisks in it says nothing to anybody.
+      if (name.hits === 0) clean.push(headers[i]!, value.text)
+    }
+    return clean
+  }
   const body = scrubStream(needles)
   let bytesOut = 0
   const write = (chunk: Buffer): boolean => {
@@ -48,7 +53,7 @@ export function relayAnswer(attempt: Attempt, head: Head, needles: Needles, sink
     bytesOut += chunk.length
     return sink.write(chunk)
   }
-  sink.head(head.status, masked(answerHeaders(head.rawHeaders)))
+  sink.head(head.status, shieldedHeaders(masked(answerHeaders(head.rawHeaders)), head.status))
   return new Promise<Relayed>(resolve => {
     const settle = (end: Relayed['end'], failure?: EgressFailure) =>
       resolve({ end, bytesOut, echoes: echoes + body.hits, ...(failure !== undefined && { failure }) })
