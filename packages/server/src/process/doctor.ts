@@ -4,7 +4,8 @@ import type { CliIo } from '../edges/cli/cli-io.ts'
 import type { DoctorOptions } from '../edges/cli/local-commands.ts'
 import { examine, type Finding } from '../flows/doctor/examine.ts'
 import { createLog } from '../log.ts'
-import { StartFault, socketPath } from './data-folder.ts'
+import { socketPath } from './data-folder.ts'
+import { examineClosed } from './examine-closed.ts'
 import { openServer } from './open-server.ts'
 
 interface Row {
@@ -59,8 +60,7 @@ async function look(options: DoctorOptions, io: CliIo): Promise<readonly Row[]> 
       await system.close(0)
     }
   } catch (thrown) {
-    const error = thrown as Error
-    return [{ id: idOf(error), ok: false, detail: error.message, next: nextOf(error) }]
+    return examineClosed(config, thrown as Error)
   }
 }
 
@@ -72,17 +72,4 @@ async function askServer(socket: string): Promise<readonly Finding[] | undefined
   } catch {
     return undefined
   }
-}
-
-/** What kept the server from opening, by the part that said so. */
-function idOf(error: Error): string {
-  if (error.name === 'KeyFault' || /root key/i.test(error.message)) return 'key'
-  if (error instanceof StartFault) return 'settings'
-  return 'database'
-}
-
-function nextOf(error: Error): string {
-  if (error.name === 'KeyFault') return 'Set VALETKEY_ROOT_KEY to the key that init printed.'
-  if (error instanceof StartFault) return 'Do what the line says, then run doctor again.'
-  return 'Look at the line above; when PostgreSQL is meant, check DATABASE_URL.'
 }

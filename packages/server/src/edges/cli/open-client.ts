@@ -37,6 +37,16 @@ export async function openClient(options: Options, io: CliIo, local: LocalComman
   )
 }
 
+/** A folder without a token makes one the operator, who has no connections to call through: an agent's token is needed. */
+export function refuseOperatorOfFolder(options: Options, io: CliIo): void {
+  const isFolder = options.text('data') !== undefined || (options.text('url') === undefined && !!io.env.VALETKEY_DATA)
+  if (!isFolder || io.env.VALETKEY_TOKEN) return
+  throw new CommandFailed(
+    "Calls are made by an agent, with an agent's token, and none was given: --data alone makes you the operator.",
+    'valetkey tasks start AGENT USER --purpose "…" --until 1h prints a token; set it as VALETKEY_TOKEN and try again.',
+  )
+}
+
 function overHttp(url: string, io: CliIo): OpenClient {
   const { VALETKEY_TOKEN: token, VALETKEY_CLIENT_ID: clientId, VALETKEY_CLIENT_SECRET: clientSecret } = io.env
   const world = { url, fetch: io.fetch, now: io.now }

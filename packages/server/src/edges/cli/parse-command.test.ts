@@ -90,6 +90,11 @@ test.each([
   [['usrs', 'add', 'x'], 'Did you mean: valetkey users add'],
   [['integrations'], 'one more word'],
   [['integrations', 'lst'], 'valetkey integrations list'],
+  [['users', '--data', 'D'], 'valetkey users needs one more word'],
+  [['users', '--data', 'D', 'lst'], 'Did you mean: valetkey users list'],
+  [['call', '-H', 'A: b', '--data', 'D'], 'needs CONNECTION METHOD PATH'],
+  [['--data', 'D', 'users', 'list'], 'valetkey users --help'],
+  [['--data', 'D'], 'The command comes first'],
   [['connect', 'alice', '--data', 'd'], 'needs an INTEGRATION'],
   [['connect', 'alice', '--complete', 'ses_1', '--data', 'd'], 'completion code'],
   [['grants', 'add', 'a', 'con_1', '--permissions', 'x:y:*'], '--until 8h'],
@@ -118,7 +123,11 @@ test('a URL that would carry a secret in clear is wrong use (row 52)', async () 
 test('wrong use under --json is one JSON object', async () => {
   const { code, out } = await run(['users', 'add', '--json'])
   expect(code).toBe(2)
-  expect(JSON.parse(out)).toMatchObject({ code: 'usage', fix: expect.stringContaining('valetkey users add') })
+  expect(JSON.parse(out)).toMatchObject({
+    ok: false,
+    code: 'usage',
+    fix: expect.stringContaining('valetkey users add'),
+  })
 })
 
 test.each(commands.map(command => [command.name, command] as const))(
@@ -151,6 +160,7 @@ test('help of everything, of a group and of a command, by every usual way', asyn
   const group = await run(['grants', '--help'])
   expect(group.out).toContain('valetkey grants revoke GRANT')
   expect(group.out).not.toContain('valetkey users')
+  expect((await run(['grants', '--data', 'D', '--help'])).out).toBe(group.out)
   expect((await run(['help', 'grants', 'add'])).out).toBe((await run(['grants', 'add', '-h'])).out)
   expect((await run(['help', 'nonsense'])).code).toBe(2)
   expect((await run(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/)

@@ -33,9 +33,9 @@ export function parseCommand(table: readonly Command[], argv: readonly string[])
   if (first === 'help') return { kind: 'help', words: knownWords(table, argv.slice(1)) }
   const command = table.find(({ name }) => name === argv.slice(0, name.split(' ').length).join(' '))
   if (command === undefined) {
-    const group = table.filter(({ name }) => name.startsWith(`${first} `))
-    const second = argv[1]
-    if (group.length > 0 && (second === '--help' || second === '-h')) return { kind: 'help', words: [first] }
+    const isGroup = table.some(({ name }) => name.startsWith(`${first} `))
+    const asksHelp = argv.some(word => word === '--help' || word === '-h')
+    if (isGroup && asksHelp && wordsOf(table, argv).length === 1) return { kind: 'help', words: [first] }
     throw unknownCommand(table, argv)
   }
   const rest = argv.slice(command.name.split(' ').length)
@@ -83,9 +83,23 @@ function checkArguments(command: Command, given: readonly string[]): void {
   }
 }
 
+/** The words of a line that are neither options nor values of options; which options take one, all commands say together. */
+function wordsOf(table: readonly Command[], argv: readonly string[]): readonly string[] {
+  const specs = table.flatMap(({ options }) => Object.entries(options))
+  const takesValue = (word: string): boolean =>
+    specs.some(([name, { value, short }]) => value !== undefined && (word === `--${name}` || word === `-${short}`))
+  return argv.filter((word, at) => !word.startsWith('-') && (at === 0 || !takesValue(argv[at - 1]!)))
+}
+
 function unknownCommand(table: readonly Command[], argv: readonly string[]): UsageError {
-  const words = argv.filter(word => !word.startsWith('-')).slice(0, 2)
-  const [first = '', second] = words
+  const words = wordsOf(table, argv).slice(0, 2)
+  const [first, second] = words
+  if (first === undefined || argv[0]?.startsWith('-')) {
+    return new UsageError(
+      'The command comes first, its options after it.',
+      first === undefined ? 'valetkey --help' : `valetkey ${first} --help`,
+    )
+  }
   const group = table.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name)
   if (group.length > 0) {
     const near = second === undefined ? [] : suggest(`${first} ${second}`, group)

@@ -1,5 +1,6 @@
-import type { Listing, Valetkey } from '@valetkey/sdk'
-import type { UserRef } from '@valetkey/sdk/wire'
+import { type Listing, type Valetkey, ValetkeyError } from '@valetkey/sdk'
+import type { Provider, UserRef } from '@valetkey/sdk/wire'
+import { suggest } from './suggest.ts'
 import { CommandFailed } from './usage-error.ts'
 
 /** A user as the command line names one: our id, else the tenant's own. */
@@ -34,6 +35,31 @@ export function integrationId(vault: Valetkey, name: string): Promise<string> {
 export function agentId(vault: Valetkey, name: string): Promise<string> {
   if (isId(name, 'agt')) return Promise.resolve(name)
   return onlyOne(vault.agents.list(), agent => agent.name === name, name, 'agent')
+}
+
+/** The entry of a provider; for a name that is none, the ids that could be meant. */
+export async function providerOf(vault: Valetkey, name: string): Promise<Provider> {
+  try {
+    return await vault.providers.get(name)
+  } catch (error) {
+    if (!(error instanceof ValetkeyError) || error.status !== 404) throw error
+    const known = await vault.providers.list().toArray()
+    const wanted = name.toLowerCase()
+    const named = known.filter(row => row.name.toLowerCase() === wanted || row.id.includes(wanted)).map(({ id }) => id)
+    const near = [
+      ...new Set([
+        ...named,
+        ...suggest(
+          wanted,
+          known.map(({ id }) => id),
+        ),
+      ]),
+    ].slice(0, 3)
+    throw new CommandFailed(
+      `There is no provider "${name}".`,
+      near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'valetkey providers list',
+    )
+  }
 }
 
 function isId(text: string, prefix: string): boolean {

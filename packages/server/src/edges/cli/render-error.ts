@@ -3,7 +3,7 @@ import { ValetkeyError } from '@valetkey/sdk'
 import { printable } from './printable.ts'
 import { CommandFailed, UsageError } from './usage-error.ts'
 
-/** An error as a program reads it with `--json`: the problem document, or one of the same shape. */
+/** An error as a program reads it with `--json`: the problem document, or for what is no answer of the API `ok: false` with code and detail. */
 export function errorAsJson(error: unknown): object {
   if (error instanceof ValetkeyError) {
     return {
@@ -16,9 +16,9 @@ export function errorAsJson(error: unknown): object {
       ...error.problem,
     }
   }
-  if (error instanceof UsageError) return { code: 'usage', detail: error.message, fix: error.fix }
-  if (error instanceof CommandFailed) return { code: 'failed', detail: error.message, fix: error.fix }
-  return { code: 'internal', detail: messageOf(error) }
+  if (error instanceof UsageError) return { ok: false, code: 'usage', detail: error.message, fix: error.fix }
+  if (error instanceof CommandFailed) return { ok: false, code: 'failed', detail: error.message, fix: error.fix }
+  return { ok: false, code: 'internal', detail: messageOf(error) }
 }
 
 /** An error for people: what it is, what was wrong, every reason with its fix, and what to do next. */
@@ -52,7 +52,7 @@ function nextStep(error: ValetkeyError): string {
   if (error.code === 'unreachable') return 'start the server, or mend --url or --data.'
   if (error.code === 'oauth_error') return 'check VALETKEY_CLIENT_ID and VALETKEY_CLIENT_SECRET.'
   if (error.code === 'unauthorized')
-    return 'check VALETKEY_TOKEN, or the client id and secret: the token is not valid any more.'
+    return 'check VALETKEY_TOKEN, or the client id and secret: the token is missing or not valid any more.'
   if (error.code === 'insufficient_scope') return 'use the credentials of a client that has this scope.'
   if (error.code === 'unexpected_answer') return "check that --url is Valetkey's base URL."
   // A newer server may know codes that this table does not.

@@ -298,6 +298,46 @@ test('a private key is not sent where public keys belong', async () => {
   expect(server.seen).toHaveLength(0)
 })
 
+test('a mistyped provider is answered with the one that was meant', async () => {
+  server.route = ({ method, target }) => {
+    if (target.startsWith('/v1/providers/')) return problem(404, 'not_found', 'Nothing by that id.')
+    if (target.startsWith('/v1/providers'))
+      return {
+        json: { data: [provider, { ...provider, id: 'google-drive', name: 'Google Drive' }], next_cursor: null },
+      }
+    throw new Error(`${method} ${target} was not asked for`)
+  }
+  for (const [typed, meant] of [
+    ['slak', 'Did you mean slack?'],
+    ['Google Drive', 'Did you mean google-drive?'],
+    ['drive', 'Did you mean google-drive?'],
+    ['zzzzzz', 'valetkey providers list'],
+  ] as const) {
+    const { code, err } = await run(['integrations', 'add', typed])
+    expect([code, err]).toEqual([1, `valetkey: There is no provider "${typed}".\n  Next: ${meant}\n`])
+  }
+  expect((await run(['providers', 'show', 'slak'])).err).toContain('Did you mean slack?')
+  expect(JSON.parse((await run(['integrations', 'add', 'slak', '--json'])).out)).toEqual({
+    ok: false,
+    code: 'failed',
+    detail: 'There is no provider "slak".',
+    fix: 'Did you mean slack?',
+  })
+})
+
+test('connect without --return-to warns that nobody can end the session yet', async () => {
+  server.route = api({
+    'GET /v1/integrations': { data: [integration] },
+    'POST /v1/connect-sessions': { id: 'ses_1', connect_url: 'https://v.example/connect/x', status: 'open' },
+  })
+  const bare = await run(['connect', 'alice', 'slack'])
+  expect(bare.code).toBe(0)
+  expect(bare.err).toContain('nobody can end this session yet')
+  expect(bare.out).toContain('Next: valetkey connect alice slack --return-to')
+  const returning = await run(['connect', 'alice', 'slack', '--return-to', 'http://127.0.0.1:9/x'])
+  expect(returning.err).toBe('')
+})
+
 test('connect prints the link, and completes with who is signed in', async () => {
   server.route = api({
     'GET /v1/integrations': { data: [integration] },
@@ -419,6 +459,24 @@ describe('call', () => {
       body: '{"b":1}',
       headers: { authorization: 'Bearer task-token', 'content-type': 'application/json', 'x-own': 'yes' },
     })
+  })
+
+  test('with a folder and no token says that an agent calls, and how to get its token', async () => {
+    for (const line of [
+      ['call', 'con_1', 'GET', '/x'],
+      ['decide', 'con_1', 'GET', '/x'],
+    ]) {
+      for (const given of [
+        { line: [...line, '--data', 'd'] },
+        { line, env: { VALETKEY_DATA: 'd', VALETKEY_URL: '' } },
+      ]) {
+        const { code, err } = await run(given.line, { env: given.env ?? {} })
+        expect(code).toBe(1)
+        expect(err).toContain("an agent's token, and none was given")
+        expect(err).toContain('Next: valetkey tasks start AGENT USER')
+      }
+    }
+    expect(server.seen).toHaveLength(0)
   })
 
   test('what comes to a terminal cannot repaint it', async () => {

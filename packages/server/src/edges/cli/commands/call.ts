@@ -1,6 +1,7 @@
 import type { DecisionBody } from '@valetkey/sdk/wire'
 import type { CliIo } from '../cli-io.ts'
 import type { Command, CommandCall } from '../command.ts'
+import { refuseOperatorOfFolder } from '../open-client.ts'
 import { printable, printableLines } from '../printable.ts'
 import { readAll, readFile } from '../secret-input.ts'
 import { UsageError } from '../usage-error.ts'
@@ -42,6 +43,7 @@ export const callCommands: readonly Command[] = [
 ]
 
 async function callConnection({ args, options, io, out, vault }: CommandCall): Promise<number> {
+  refuseOperatorOfFolder(options, io)
   const [connection, method, path] = args as [string, string, string]
   const headers = new Headers()
   for (const line of options.many('header')) {
@@ -104,6 +106,7 @@ async function decide({ args, options, io, out, vault }: CommandCall): Promise<n
           ...(given !== undefined && { body: given }),
         }
       : { connection: connection!, operation, ...(given !== undefined && { input: given }) }
+  refuseOperatorOfFolder(options, io)
   const decision = await (await vault()).decisions.ask(question)
   const what = [decision.operation, `(${decision.resource_type}:${decision.action})`].join(' ')
   out.result(decision, () =>

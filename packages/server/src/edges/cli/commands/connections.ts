@@ -20,7 +20,7 @@ export const connectionCommands: readonly Command[] = [
     },
     example: 'valetkey connect alice slack --return-to http://127.0.0.1:9000/done --data ./vault',
     notes:
-      'Prints the link for the person. It comes back to --return-to with connect_session and completion_code; then\n  valetkey connect alice --complete ses_… CODE\nmakes the connection, if the person who ends it is the one it was begun for.',
+      'Prints the link for the person. It comes back to --return-to with connect_session and completion_code; then\n  valetkey connect alice --complete ses_… CODE\nmakes the connection, if the person who ends it is the one it was begun for.\nWithout --return-to nobody can end the session yet.',
     run: call => (call.options.text('complete') === undefined ? begin(call) : complete(call)),
   },
   {
@@ -145,6 +145,10 @@ async function begin({ args, options, out, vault }: CommandCall): Promise<number
     ...(connection !== undefined && { connection }),
   }
   const session = await client.connectSessions.create(body)
+  if (returnTo === undefined)
+    out.note(
+      'Warning: nobody can end this session yet. Without --return-to a person ends it signed in to Valetkey, which is not available yet. Begin again with --return-to URL.',
+    )
   out.result(session, () =>
     [
       drawFacts([
@@ -154,7 +158,7 @@ async function begin({ args, options, out, vault }: CommandCall): Promise<number
       ]),
       '',
       returnTo === undefined
-        ? `Next: ${user} opens the link, signed in to Valetkey.`
+        ? `Next: valetkey connect ${user} ${named} --return-to http://127.0.0.1:9000/done`
         : `Next: ${user} opens the link; then valetkey connect ${user} --complete ${session.id} CODE`,
     ].join('\n'),
   )

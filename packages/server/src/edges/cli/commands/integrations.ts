@@ -1,6 +1,7 @@
 import type { Integration, Overrides, Provider, ProviderScope } from '@valetkey/sdk/wire'
 import type { Command, CommandCall, OptionSpec, Options } from '../command.ts'
 import { printable } from '../printable.ts'
+import { providerOf } from '../references.ts'
 import { readSecret, secretOptions } from '../secret-input.ts'
 import { drawFacts } from '../table.ts'
 import { UsageError } from '../usage-error.ts'
@@ -33,7 +34,7 @@ export const integrationCommands: readonly Command[] = [
     run: async call => {
       const vault = await call.vault()
       const given = await readSettings(call)
-      const provider = await vault.providers.get(call.args[0]!)
+      const provider = await providerOf(vault, call.args[0]!)
       const integration = await vault.integrations.create({ provider: provider.id, ...given })
       const scopes = minimalScopes(provider, integration)
       const value = {

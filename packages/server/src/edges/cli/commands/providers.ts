@@ -1,5 +1,6 @@
 import type { Provider, ProviderSummary } from '@valetkey/sdk/wire'
 import type { Command } from '../command.ts'
+import { providerOf } from '../references.ts'
 import { drawFacts } from '../table.ts'
 import { drawList, listOptions } from './list-command.ts'
 
@@ -43,7 +44,7 @@ export const providerCommands: readonly Command[] = [
     options: {},
     example: 'valetkey providers show slack --data ./vault',
     run: async call => {
-      const provider = await (await call.vault()).providers.get(call.args[0]!)
+      const provider = await providerOf(await call.vault(), call.args[0]!)
       call.out.result(provider, () => drawProvider(provider))
       return 0
     },
