@@ -127,11 +127,12 @@ describe('a second tenant', () => {
     expect(provider.requests.length).toBe(asked)
   })
 
-  it('has a name that fits into a URL and is not taken', async () => {
-    for (const name of ['a b', '../x', '', '-x', 'x-', 'a/b', 'ü', 'x'.repeat(64)])
+  it('has a name that leaves something for a URL and is not taken', async () => {
+    for (const name of ['', '..', '日本', 'x'.repeat(64)])
       await expect(rig.secondTenant(name), name).rejects.toThrow('cannot be part of a URL')
     await expect(rig.secondTenant('branch')).rejects.toThrow('nothing was changed')
     await expect(rig.secondTenant('BRANCH')).rejects.toThrow('nothing was changed')
+    await expect(rig.secondTenant('../branch ')).rejects.toThrow('nothing was changed')
   })
 
   it('needs PostgreSQL: the embedded database holds one tenant', async () => {

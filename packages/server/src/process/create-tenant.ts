@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readConfig } from '../config.ts'
+import { Failure } from '../core/failure.ts'
 import { makeId } from '../core/ids.ts'
 import { baseUrlOf } from '../core/tenant.ts'
 import type { CliIo } from '../edges/cli/cli-io.ts'
@@ -9,15 +10,15 @@ import { createOperator } from '../flows/agents/create-client.ts'
 import { eventOf } from '../flows/audit/event.ts'
 import { openStoreAndVault } from '../system.ts'
 import { recallFolder, StartFault } from './data-folder.ts'
+import { servingUrl } from './serving-url.ts'
+import { slugOf } from './tenant-slug.ts'
 
 /** `valetkey tenants create NAME`, on PostgreSQL: a tenant with a base URL of its own and its first operator. */
 export async function createTenant(options: TenantsCreateOptions, io: CliIo): Promise<number> {
   const config = readConfig({ data: options.data, config: options.config }, io.env)
   if (config.databaseUrl === undefined)
     throw new StartFault('The embedded database holds one tenant. Set DATABASE_URL to PostgreSQL for more.')
-  const slug = options.name.toLowerCase()
-  if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(slug))
-    throw new StartFault(`"${options.name}" cannot be part of a URL. Use 1 to 63 letters, digits and hyphens.`)
+  const slug = slugOf(options.name)
   const reference = config.rootKey ?? recallFolder(config.dataFolder)?.rootKey
   if (reference === undefined)
     throw new StartFault('No root key: give --data with the folder that init made, or set VALETKEY_ROOT_KEY.')
@@ -38,13 +39,19 @@ export async function createTenant(options: TenantsCreateOptions, io: CliIo): Pr
       throw new StartFault(`There is a tenant "${slug}" already; nothing was changed.`)
     const id = makeId('ten', now, random(10))
     const parts = { store, vault, now: Date.now, random }
-    await store.createTenant({ id, slug, name: options.name, createdAt: now })
     await vault.createTenantKey(id)
     const { client, secret } = await createOperator(parts, id, 'The operator of this server')
     await store.change(id, rows =>
       rows.audit.append([eventOf(parts, undefined, { type: 'tenant.created', outcome: 'ok' })]),
     )
-    const url = config.url === '' ? `http://${config.host}:${config.port}` : config.url
+    const url = await servingUrl(config)
+    // Last, for this makes it a tenant: what was interrupted before left rows that nobody finds, and can be run again.
+    try {
+      await store.createTenant({ id, slug, name: options.name, createdAt: now })
+    } catch (thrown) {
+      if (!(thrown instanceof Failure) || thrown.code !== 'conflict') throw thrown
+      throw new StartFault(`There is a tenant "${slug}" already; nothing was changed.`, thrown)
+    }
     const said = {
       tenant: id,
       base_url: baseUrlOf({ slug }, url),
