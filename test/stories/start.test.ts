@@ -207,7 +207,7 @@ describe('on an empty machine', () => {
   it('a second init changes nothing and exits 1', async () => {
     await machine.init()
     const before = snapshot(machine.parent)
-    const again = await machine.run(['init', '--data', machine.data, '--json'])
+    const again = await machine.run(['init', '--data', machine.data])
     expectOneLine(again, /initialised before; nothing was changed/)
     expect(snapshot(machine.parent)).toEqual(before)
   })
@@ -457,7 +457,7 @@ describe('on PostgreSQL', () => {
   const migrate = () => machine.run(['migrate', '--json'], { VALETKEY_DATABASE_OWNER_URL: database.ownerUrl })
 
   it('init on a database that is not migrated exits 1, says so, and leaves nothing behind', async () => {
-    const done = await machine.run(['init', '--data', machine.data, '--json'])
+    const done = await machine.run(['init', '--data', machine.data])
     expectOneLine(done, /migrate/)
     expect(existsSync(machine.data)).toBe(false)
     expect(Object.keys(snapshot(machine.parent))).toEqual([])
