@@ -170,8 +170,11 @@ await walkConnect(process.argv[2], (url, browser) => consentAtEmulator(url, brow
 it('half a real client is refused before anything starts', async () => {
   const { ended, stdout, stderr } = run(['--json'], { VALETKEY_DEMO_SLACK_CLIENT_ID: 'only-an-id' })
   expect(await ended).toBe(1)
-  expect(stderr()).toContain('VALETKEY_DEMO_SLACK_CLIENT_SECRET')
-  expect(stdout()).toBe('')
+  expect(JSON.parse(stdout())).toMatchObject({
+    ok: false,
+    detail: expect.stringContaining('VALETKEY_DEMO_SLACK_CLIENT_SECRET'),
+  })
+  expect(stderr()).toBe('')
   expect(leftBehind()).toEqual([])
 })
 

@@ -6,6 +6,7 @@ import type { OpenFolder } from '../edges/cli/local-commands.ts'
 import { createLog } from '../log.ts'
 import { socketPath } from './data-folder.ts'
 import { openServer } from './open-server.ts'
+import { configuredUrl } from './serving-url.ts'
 
 /** Opens a data folder that no server holds, and answers on its socket file for the one command that asked. */
 export async function openFolder(
@@ -18,7 +19,7 @@ export async function openFolder(
   const socket = socketPath(config.dataFolder)
   rmSync(socket, { force: true })
   await system.http.listenLocally(socket)
-  if (config.url === '') system.setUrl(`http://${config.host}:${config.port}`)
+  if (config.url === '') system.setUrl(configuredUrl(config))
   return {
     fetch: socketFetch(socket),
     async close() {

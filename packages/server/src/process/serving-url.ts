@@ -24,6 +24,7 @@ async function askServer(folder: string): Promise<string | undefined> {
   }
 }
 
-function configuredUrl({ host, port }: Config): string {
+/** Where the settings say that a server without a public URL listens. */
+export function configuredUrl({ host, port }: Config): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
