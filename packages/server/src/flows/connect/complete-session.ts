@@ -3,11 +3,10 @@ import type { ConnectError, ConnectSession } from '../../core/connect-session.ts
 import type { Connection } from '../../core/connection.ts'
 import { Failure, invalid, notFound } from '../../core/failure.ts'
 import type { SessionId } from '../../core/ids.ts'
-import type { TokenSet } from '../../core/token/token-set.ts'
 import type { User } from '../../core/user.ts'
 import type { Parts } from '../../parts.ts'
 import { eventOf } from '../audit/event.ts'
-import { accessTokenContext, refreshTokenContext } from '../credentials/seal-context.ts'
+import { heldGeneration, openHeld } from '../credentials/open-credential.ts'
 import { sealTokens } from '../credentials/store-tokens.ts'
 import { sameText } from './begin-flow.ts'
 import type { ConnectParts } from './connect-parts.ts'
@@ -99,19 +98,35 @@ function notOfSession(): Failure {
   )
 }
 
+/** What was held for the session is sealed anew, as the first generation of a connection that may be used. */
 async function activate(parts: ConnectParts, caller: Caller, session: ConnectSession): Promise<Connection> {
+  const id = session.connection!
+  const { pending, held, integration } = await parts.store.asTenant(caller.tenant, async rows => ({
+    pending: await rows.connections.get(id),
+    held: await rows.credentials.get(id),
+    integration: await rows.integrations.get(session.integration),
+  }))
+  if (pending === undefined || pending.status !== 'pending' || held === undefined || integration === undefined)
+    throw gone()
+  if (!isOfSession(session, pending)) throw notOfSession()
+  const now = parts.now()
+  const tokens = await openHeld(parts, pending, integration, held)
+  const kept = { ...tokens, ...(held.accessExpiresAt !== undefined && { expiresAt: held.accessExpiresAt }) }
+  const credential = await sealTokens(parts, pending, integration, kept, heldGeneration + 1, now)
   return parts.store.change(caller.tenant, async rows => {
-    const pending = await rows.connections.get(session.connection!)
-    if (pending === undefined || pending.status !== 'pending')
-      throw new Failure('conflict', 'The connection of this session is gone. Open a new one.')
-    if (!isOfSession(session, pending)) throw notOfSession()
+    if ((await rows.connections.get(id))?.status !== 'pending') throw gone()
     if (!(await rows.sessions.advance({ ...session, status: 'completed' }, 'awaiting_completion')))
       throw new Failure('conflict', 'This connect session is not awaiting completion any more.')
-    const connection: Connection = { ...pending, status: 'active', updatedAt: parts.now() }
+    if (!(await rows.credentials.replace(credential, heldGeneration))) throw gone()
+    const connection: Connection = { ...pending, status: 'active', updatedAt: now }
     await rows.connections.update(connection)
     await rows.audit.append([createdEvent(parts, caller, session, connection)])
     return connection
   })
+}
+
+function gone(): Failure {
+  return new Failure('conflict', 'The connection of this session is gone. Open a new one.')
 }
 
 /** A repair or widening: the new credential moves into the connection that agents already name, sealed anew for it. */
@@ -133,21 +148,7 @@ async function moveInto(parts: ConnectParts, caller: Caller, session: ConnectSes
     throw new Failure('conflict', 'The connection to repair is gone. Open a new session without `connection`.')
   const isSameAccount = target.accountId === undefined || target.accountId === pending.accountId
   if (!isOfSession(session, pending) || !isOfSession(session, target) || !isSameAccount) throw notOfSession()
-  const refreshToken =
-    held.sealedRefreshToken === undefined
-      ? undefined
-      : await parts.vault.open(refreshTokenContext(pending, integration, held.generation), held.sealedRefreshToken)
-  const tokens: TokenSet = {
-    accessToken: await parts.vault.open(
-      accessTokenContext(pending, integration, held.generation),
-      held.sealedAccessToken,
-    ),
-    ...(refreshToken !== undefined && { refreshToken }),
-    ...(held.accessExpiresAt !== undefined && { expiresAt: held.accessExpiresAt }),
-    scopes: pending.scopes,
-    facts: {},
-    otherSecrets: [],
-  }
+  const tokens = await openHeld(parts, pending, integration, held)
   const now = parts.now()
   const generation = (before?.generation ?? 0) + 1
   const next: Connection = {
@@ -159,7 +160,8 @@ async function moveInto(parts: ConnectParts, caller: Caller, session: ConnectSes
     requestedScopes: pending.requestedScopes,
     updatedAt: now,
   }
-  const credential = await sealTokens(parts, next, integration, tokens, generation, now)
+  const kept = { ...tokens, ...(held.accessExpiresAt !== undefined && { expiresAt: held.accessExpiresAt }) }
+  const credential = await sealTokens(parts, next, integration, kept, generation, now)
   return parts.store.change(caller.tenant, async rows => {
     if (
       !(await rows.sessions.advance({ ...session, status: 'completed', connection: target.id }, 'awaiting_completion'))

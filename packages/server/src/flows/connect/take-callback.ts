@@ -7,6 +7,7 @@ import { type CallbackVerdict, judgeCallback } from '../../engines/oauth/judge-c
 import type { Account } from '../../engines/oauth/oauth.ts'
 import { eventOf } from '../audit/event.ts'
 import { openClient } from '../credentials/open-client.ts'
+import { heldGeneration } from '../credentials/open-credential.ts'
 import { providerOf } from '../credentials/provider-of.ts'
 import { sendFor } from '../credentials/send-for.ts'
 import { sealTokens } from '../credentials/store-tokens.ts'
@@ -137,7 +138,7 @@ async function hold(
     createdAt: now,
     updatedAt: now,
   }
-  const credential = await sealTokens(parts, pending, integration, tokens, 1, now)
+  const credential = await sealTokens(parts, pending, integration, tokens, heldGeneration, now)
   const { sealedVerifier: _verifier, sealedNonce: _nonce, ...rest } = session
   const awaiting: ConnectSession = {
     ...rest,

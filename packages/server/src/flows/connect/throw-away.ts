@@ -5,8 +5,8 @@ import type { TokenSet } from '../../core/token/token-set.ts'
 import type { Account } from '../../engines/oauth/oauth.ts'
 import { livingOfAccount } from '../credentials/living-of-account.ts'
 import { openClient } from '../credentials/open-client.ts'
+import { openHeld } from '../credentials/open-credential.ts'
 import { providerOf } from '../credentials/provider-of.ts'
-import { accessTokenContext, refreshTokenContext } from '../credentials/seal-context.ts'
 import { sendFor } from '../credentials/send-for.ts'
 import type { ConnectParts } from './connect-parts.ts'
 
@@ -55,21 +55,11 @@ export async function revokePending(parts: ConnectParts, pending: Connection): P
   }))
   if (integration === undefined || credential === undefined) return 'failed'
   try {
-    const accessToken = await parts.vault.open(
-      accessTokenContext(pending, integration, credential.generation),
-      credential.sealedAccessToken,
-    )
-    const refreshToken =
-      credential.sealedRefreshToken === undefined
-        ? undefined
-        : await parts.vault.open(
-            refreshTokenContext(pending, integration, credential.generation),
-            credential.sealedRefreshToken,
-          )
+    const tokens = await openHeld(parts, pending, integration, credential)
     return await revokeTokens(
       parts,
       integration,
-      { accessToken, ...(refreshToken !== undefined && { refreshToken }) },
+      tokens,
       pending.accountId === undefined ? undefined : { id: pending.accountId },
     )
   } catch (cause) {
