@@ -83,6 +83,14 @@ describe('a command on this machine', () => {
     expect([ok, code, faults.length]).toEqual([false, 'settings', names.length])
   })
 
+  it('says the same when it opens a folder that no server holds', async () => {
+    const { code, err } = await run(['users', 'list', '--data', data], { VALETKEY_PROT: '1', VALETKEY_WORKERS: '2' })
+    expect([code, err.trimEnd().split('\n').length]).toEqual([1, 2])
+    expect(err).toMatch(/VALETKEY_PROT is not a setting\. Did you mean VALETKEY_PORT\? VALETKEY_WORKERS: more than one/)
+    const none = await run(['users', 'list', '--data', join(parent, 'none')])
+    expect(none.err).toContain(`\n  Next: valetkey init --data ${join(parent, 'none')}\n`)
+  })
+
   it('says which port is in use, and what to do', async () => {
     const other = createServer()
     const port = await new Promise<number>(resolve =>

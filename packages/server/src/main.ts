@@ -21,8 +21,13 @@ const local: LocalCommands = {
     } catch (thrown) {
       const fault = localFaultOf(thrown)
       if (fault === undefined) throw thrown
+      if (fault.faults !== undefined)
+        throw new CommandFailed(
+          `The settings are faulty: ${fault.faults.join(' ')}`,
+          'Mend the settings and try again.',
+        )
       const { wrong, next } = splitNextStep(fault.detail)
-      throw new CommandFailed(wrong, next ?? `valetkey doctor --data ${options.data}`)
+      throw new CommandFailed(wrong, next?.replace(/^Run: /, '') ?? `valetkey doctor --data ${options.data}`)
     }
   },
 }
