@@ -214,7 +214,11 @@ describe('secrets are opened in few places', () => {
 })
 
 /** Files that use node:net to judge an address, not to open a socket. */
-const onlyJudgesAddresses = new Set(['edges/http/client-address.ts', 'edges/http/oauth/failed-attempts.ts', 'config.ts'])
+const onlyJudgesAddresses = new Set([
+  'edges/http/client-address.ts',
+  'edges/http/oauth/failed-attempts.ts',
+  'config.ts',
+])
 
 function typesOnly(path: string): boolean {
   const file = files.find(other => other.path === path)!
