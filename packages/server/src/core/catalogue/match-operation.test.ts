@@ -93,12 +93,18 @@ describe('the operation of a call', () => {
 })
 
 describe('a look-alike', () => {
-  it.each(['/api/Chat.PostMessage', '/api/chat.postMessage/', '/api//chat.postMessage', '/api%2Fchat.postMessage'])(
-    'of %s is the operation that a careless server would run',
-    path => {
-      expect(lookAlike(slack, 'POST', 'slack.com', path)?.id).toBe('slack.chat.postMessage')
-    },
-  )
+  it.each([
+    '/api/Chat.PostMessage',
+    '/api/chat.postMessage/',
+    '/api//chat.postMessage',
+    '/api%2Fchat.postMessage',
+    '/api/chat.postMessage.json',
+    '/api/chat.postMessage.XML',
+    '/api/chat.postMessage.',
+    '/api/chat.postMessage%20.',
+  ])('of %s is the operation that a careless server would run', path => {
+    expect(lookAlike(slack, 'POST', 'slack.com', path)?.id).toBe('slack.chat.postMessage')
+  })
 
   it('is found for every catalogued path in every spelling', () => {
     const routes = [...slack.operations.values()].filter(operation => operation.routes.every(route => !route.host))

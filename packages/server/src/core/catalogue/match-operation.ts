@@ -78,13 +78,20 @@ export function match(table: OperationTable, method: string, host: string, path:
 
 /**
  * The catalogued operation that a careless server might take this path for: other case, trailing slash, encoded
- * delimiters, matrix parameters. What resembles an operation is never opened by a `paths` rule.
+ * delimiters, matrix parameters, dots and blanks at the end, a format as some frameworks take it (`/projects.json`). What
+ * resembles an operation is never opened by a `paths` rule.
  */
 export function lookAlike(table: OperationTable, method: string, host: string, path: string): Operation | undefined {
   const segments = segmentsOf(path)
   const root = table.exact.get(keyOf(method, host))
   const leaf = segments === undefined || root === undefined ? undefined : find(root, segments, 0)
-  return (folded(table, method, host, path) ?? leaf)?.operation
+  return (folded(table, method, host, path) ?? leaf ?? withoutFormat(table, method, host, path))?.operation
+}
+
+function withoutFormat(table: OperationTable, method: string, host: string, path: string): Leaf | undefined {
+  const reading = foldPath(path)
+  const bare = reading.replace(/[. ]+$/, '').replace(/\.(?:atom|csv|html?|ics|js|json|jsonld|rss|txt|xml|ya?ml)$/, '')
+  return bare === reading ? undefined : folded(table, method, host, bare)
 }
 
 function folded(table: OperationTable, method: string, host: string, path: string): Leaf | undefined {

@@ -296,10 +296,13 @@ function closedOf(provider: ResolvedProvider): Closed {
   return read
 }
 
-/** On any host and in any spelling, and with what hangs below it: a mapped origin may serve them all. */
+/**
+ * On any host and in any spelling, with what hangs below it and with a format at its end (`/oauth/token.json`): a mapped
+ * origin may serve them all.
+ */
 function isEndpoint(endpoint: string, folded: string): boolean {
   if (!folded.startsWith(endpoint)) return false
-  return folded.length === endpoint.length || (endpoint !== '/' && folded[endpoint.length] === '/')
+  return folded.length === endpoint.length || (endpoint !== '/' && '/. '.includes(folded[endpoint.length]!))
 }
 
 /** Both as it stands and as a careless server would read it. */

@@ -2,6 +2,7 @@ import type { ResolvedProvider } from '../../core/catalogue/resolved-provider.ts
 import { Failure, invalid } from '../../core/failure.ts'
 import { bodyNeedsInspection, firstBytesWanted, inspectedBytes } from '../../core/request/body-kind.ts'
 import { type FoundParameter, findCredentialParameter } from '../../core/request/credential-parameters.ts'
+import { overrideParameters } from '../../core/request/override-parameters.ts'
 import { forwardHeaders } from '../../core/request/request-headers.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { StreamRequest } from '../../engines/egress/egress.ts'
@@ -14,8 +15,8 @@ export interface Outgoing {
 }
 
 /**
- * Judges what goes up: no parameter that carries a credential of the agent's own, in query or body, and headers by the
- * allow-list (P7). A body that may hold parameters is read whole before anything is sent. Throws `validation_failed` or
+ * Judges what goes up: no parameter that carries a credential of the agent's own or makes another call of this one, in
+ * query or body, and headers by the allow-list (P7). A body that may hold parameters is read whole before anything is sent. Throws `validation_failed` or
  * `payload_too_large`.
  */
 export async function prepareOutgoing(
@@ -32,8 +33,9 @@ export async function prepareOutgoing(
     credentialHeader: credential.name,
   })
   if (!forwarded.ok) throw invalid(`/headers/${forwarded.header}`, forwarded.why)
-  refuseParameter(findCredentialParameter({ query: call.query }, api.credentialParameters))
-  await inspectBody(api.credentialParameters, call, upload)
+  const refused = [...api.credentialParameters, ...overrideParameters]
+  refuseParameter(findCredentialParameter({ query: call.query }, refused))
+  await inspectBody(refused, call, upload)
   const length = headerOf(call.rawHeaders, 'content-length')
   return {
     with(accessToken) {
@@ -58,7 +60,7 @@ export async function prepareOutgoing(
 }
 
 async function inspectBody(names: readonly string[], call: ProxyCall, upload: Upload): Promise<void> {
-  if (names.length === 0 || call.body === undefined) return
+  if (call.body === undefined) return
   const contentType = headerOf(call.rawHeaders, 'content-type')
   const beginning = await upload.beginning(firstBytesWanted)
   if (!bodyNeedsInspection(contentType, beginning)) return
@@ -78,6 +80,12 @@ function refuseParameter(found: FoundParameter | undefined): void {
     throw invalid('/headers/content-type', 'This charset is not read here. Send the body as UTF-8.')
   }
   const where = found.where === 'query' ? '/query' : '/body'
+  if (overrideParameters.includes(found.name)) {
+    throw invalid(
+      `${where}/${found.name}`,
+      `The parameter ${found.name} can turn a call into another one. Send the method and the headers that are meant.`,
+    )
+  }
   throw invalid(
     `${where}/${found.name}`,
     `The parameter ${found.name} carries a credential. Leave it out: Valetkey puts the credential in.`,
