@@ -39,6 +39,7 @@ export async function serve(options: ServeOptions, io: CliIo): Promise<number> {
   )
   // Now, for a process that is killed keeps nothing: the next start finds every source compiled.
   flushCompileCache()
+  collectWhenIdle()
   log.info('ready', { url, store: system.parts.store.kind, node: system.parts.nodeId })
   const signal = await asked
   log.info('stopping; calls in flight may take 10 s to finish', { signal })
