@@ -5,6 +5,7 @@ import type { TenantId } from '../../core/ids.ts'
 import { baseUrlOf } from '../../core/tenant.ts'
 import type { Parts } from '../../parts.ts'
 import { authorizationOf } from './authenticate.ts'
+import { endUnlessRead } from './body-patience.ts'
 import { challengeFor } from './challenge.ts'
 import { createClientAddress } from './client-address.ts'
 import { asFailure, isOurFault, renderProblem } from './problem.ts'
@@ -123,6 +124,7 @@ export async function createHttpServer(
       }
       if (slug !== undefined) slugs.set(request, slug)
       request.url = url
+      endUnlessRead(request)
       handleByFastify!(request, response)
       return
     }

@@ -16,6 +16,7 @@ import { ConnectRefusal, type RefusalReason } from './connect-refusal.ts'
 import { flowContext } from './flow-context.ts'
 import { hashOf } from './open-session.ts'
 import { type Ending, endingOf } from './session-outcome.ts'
+import { countStranger } from './stranger-refusals.ts'
 import { revokeTokens } from './throw-away.ts'
 
 export interface Callback {
@@ -163,8 +164,9 @@ async function findFlow(
   callback: Callback,
 ): Promise<{ readonly session: ConnectSession; readonly integration: Integration }> {
   const { params } = callback
-  for (const name of new Set(params.keys()))
-    if (params.getAll(name).length > 1) throw await refused(parts, tenant, callback, 'parameter_repeated')
+  // Counted in one pass: a stranger may send many thousands of names.
+  const names = [...params.keys()]
+  if (new Set(names).size < names.length) throw await refused(parts, tenant, callback, 'parameter_repeated')
   const state = params.get('state')
   if (state === null || state === '') throw await refused(parts, tenant, callback, 'state_missing')
   const found = await parts.store.asTenant(tenant, async rows => {
@@ -193,6 +195,8 @@ async function refused(
   reason: RefusalReason,
   session?: ConnectSession,
 ): Promise<ConnectRefusal> {
+  const stranger = session === undefined ? countStranger(parts.store, tenant, parts.now()) : { leftOut: 0 }
+  if (stranger === undefined) return new ConnectRefusal(reason)
   await parts.store.record(tenant, {
     event: eventOf(parts, undefined, {
       type: 'connection.refused',
@@ -200,7 +204,11 @@ async function refused(
       ...(session !== undefined && { user: session.user, integration: session.integration }),
       request_id: callback.requestId,
       ...(callback.ip !== undefined && { ip: callback.ip }),
-      facts: { reason, ...(session !== undefined && { session: session.id }) },
+      facts: {
+        reason,
+        ...(session !== undefined && { session: session.id }),
+        ...(stranger.leftOut > 0 && { left_out: stranger.leftOut }),
+      },
     }),
   })
   return new ConnectRefusal(reason)
