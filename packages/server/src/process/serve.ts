@@ -5,6 +5,7 @@ import type { CliIo } from '../edges/cli/cli-io.ts'
 import type { ServeOptions } from '../edges/cli/local-commands.ts'
 import { createLog } from '../log.ts'
 import type { System } from '../system.ts'
+import { collectWhenIdle } from './collect-when-idle.ts'
 import { StartFault, socketPath } from './data-folder.ts'
 import { openServer } from './open-server.ts'
 
