@@ -130,7 +130,7 @@ describe.each(onBoth)('a connect flow on $database', ({ database }) => {
     expect((await second.request(session.url)).status).toBe(409)
   })
 
-  it('declined goes back with access_denied and asks the provider nothing', async () => {
+  it('declined goes back by a 303 with access_denied and asks the provider nothing (row 39)', async () => {
     const session = await open('alice')
     const ended = await new Browser().press(session.url, 'decline')
     expect(ended.status).toBe(303)

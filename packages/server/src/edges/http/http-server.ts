@@ -8,9 +8,10 @@ import { authorizationOf } from './authenticate.ts'
 import { endUnlessRead } from './body-patience.ts'
 import { challengeFor } from './challenge.ts'
 import { createClientAddress } from './client-address.ts'
-import { asFailure, isOurFault, renderProblem } from './problem.ts'
+import { isOurFault, renderProblem } from './problem.ts'
 import { urlOfProxyHost } from './proxy/proxy-host.ts'
 import { endWithProblem } from './raw-problem.ts'
+import { failureOfFastify, failureOfParser } from './request-faults.ts'
 import { requestIdOf } from './request-id.ts'
 import { createTenantFinder, splitTenant } from './tenant-of-path.ts'
 
@@ -170,7 +171,7 @@ export async function createHttpServer(
       onRequest(request, response)
     })
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      endWithProblem(socket, ofParser(error.code), requestIdOf(undefined, parts.now(), parts.random))
+      endWithProblem(socket, failureOfParser(error.code), requestIdOf(undefined, parts.now(), parts.random))
     })
     server.on('connect', (request, socket) => {
       const requestId = requestIdOf(request.headers['x-request-id'], parts.now(), parts.random)
@@ -192,7 +193,7 @@ export async function createHttpServer(
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allErrors: true } },
     return503OnClosing: false,
     // A path that cannot be decoded never reaches a hook or the error handler.
-    frameworkErrors: (thrown, request, reply) => refuse(reply.raw, fromFastify(thrown), request.id),
+    frameworkErrors: (thrown, request, reply) => refuse(reply.raw, failureOfFastify(thrown), request.id),
   })
   app.decorateRequest('arrival', null as unknown as Arrival)
   app.addHook('onRequest', async (request, reply) => {
@@ -202,7 +203,7 @@ export async function createHttpServer(
     request.arrival = arrival
   })
   app.setErrorHandler((thrown, request, reply) => {
-    const failure = fromFastify(thrown)
+    const failure = failureOfFastify(thrown)
     if (isOurFault(failure.code))
       parts.log.error(failure.message, {
         request_id: request.id,
@@ -264,78 +265,4 @@ export async function createHttpServer(
       await app.close().catch(() => undefined)
     },
   }
-}
-
-/** What Node's parser refused, in our words. */
-function ofParser(code: string | undefined): Failure {
-  switch (code) {
-    case 'HPE_INVALID_METHOD':
-      return new Failure(
-        'method_not_allowed',
-        'This method is not known. Use GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.',
-      )
-    case 'HPE_HEADER_OVERFLOW':
-      return new Failure('payload_too_large', 'The headers are larger than 32 KiB. Send less.')
-    default:
-      return new Failure('validation_failed', 'This is no well-formed HTTP request.', {
-        errors: [{ pointer: '', detail: 'This is no well-formed HTTP request.' }],
-      })
-  }
-}
-
-/** Fastify's own errors in our words. */
-function fromFastify(thrown: unknown): Failure {
-  if (thrown instanceof Failure) return thrown
-  const error = thrown as {
-    readonly code?: string
-    readonly statusCode?: number
-    readonly validation?: readonly {
-      readonly instancePath: string
-      readonly message?: string
-      readonly params: Record<string, unknown>
-    }[]
-    readonly validationContext?: string
-  }
-  if (error.validation !== undefined) {
-    const faults = error.validation.map(fault => {
-      const member = fault.params.additionalProperty ?? fault.params.missingProperty
-      const pointer =
-        typeof member === 'string'
-          ? `${fault.instancePath}/${member.replaceAll('~', '~0').replaceAll('/', '~1')}`
-          : fault.instancePath
-      const detail =
-        fault.params.additionalProperty !== undefined
-          ? 'This member is not known here. Remove it, or check its spelling.'
-          : fault.params.missingProperty !== undefined
-            ? 'This member is required.'
-            : `This ${fault.message ?? 'is not valid'}${Array.isArray(fault.params.allowedValues) ? `: ${fault.params.allowedValues.join(', ')}` : ''}.`
-      return { pointer, detail }
-    })
-    const where = error.validationContext === 'querystring' ? 'query' : 'body'
-    return new Failure(
-      'validation_failed',
-      `The ${where} is not valid: ${faults.map(fault => `${fault.pointer || '/'}: ${fault.detail}`).join(' ')}`,
-      {
-        errors: faults,
-      },
-    )
-  }
-  switch (error.code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new Failure('payload_too_large', 'The body is larger than 1 MiB. Send less.')
-    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new Failure('validation_failed', 'The content type is not understood here. Send application/json.', {
-        errors: [{ pointer: '', detail: 'Send application/json.' }],
-      })
-    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
-    case 'FST_ERR_CTP_INVALID_JSON_BODY':
-      return new Failure('validation_failed', 'The body is not JSON.', {
-        errors: [{ pointer: '', detail: 'The body is not JSON.' }],
-      })
-  }
-  if (error.statusCode === 400)
-    return new Failure('validation_failed', 'The request could not be parsed.', {
-      errors: [{ pointer: '', detail: 'The request could not be parsed.' }],
-    })
-  return asFailure(thrown)
 }
