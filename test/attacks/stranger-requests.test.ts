@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Rig, startRig } from '../rig.ts'
 
@@ -78,8 +79,40 @@ describe('a request that a provider could read as another one', () => {
     expect(provider.requests.length).toBe(from)
   })
 
+  it('by a type of its body that stays here, because Connection names it, is refused and not sent (P7)', async () => {
+    const { port } = new URL(rig.url)
+    const from = provider.requests.length
+    const body = '\x01=1&access_token=mine'
+    const socket = connect(Number(port), '127.0.0.1')
+    socket.write(
+      `POST /proxy/${connection}/api/echo HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: image/png\r\nConnection: close, Content-Type\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    )
+    let said = ''
+    for await (const chunk of socket) said += chunk.toString()
+    expect(said.split('\r\n')[0]).toBe('HTTP/1.1 400 Bad Request')
+    expect(said).toContain('access_token')
+    expect(provider.requests.length).toBe(from)
+  })
+
   it('goes up when it only looks a little like one', async () => {
     const answer = await ask('GET', '/api/echo?method=DELETE&http_methods=a&q=_method')
     expect(answer.status).toBe(200)
   })
+})
+
+it.each(['__proto__', 'constructor', 'toString'])('what every object has is no id of ours: %s', async name => {
+  const rig = await startRig()
+  try {
+    const { integration } = await rig.provider()
+    await rig.user('alice')
+    const { token } = await rig.task((await rig.agent()).id, 'alice')
+    expect((await rig.call('GET', `/proxy/${name}/x`, undefined, { token })).status).toBe(404)
+    expect((await rig.asOperator('GET', `/v1/providers/${name}`)).status).toBe(404)
+    expect((await rig.asOperator('POST', '/v1/integrations', { provider: name })).status).toBe(400)
+    const session = { user: { external_id: 'alice' }, integration, resource_types: [name] }
+    const opened = await rig.asOperator('POST', '/v1/connect-sessions', session)
+    expect([opened.status, opened.body.errors?.[0].pointer]).toEqual([400, '/resource_types'])
+  } finally {
+    await rig.close()
+  }
 })

@@ -35,7 +35,8 @@ export async function prepareOutgoing(
   if (!forwarded.ok) throw invalid(`/headers/${forwarded.header}`, forwarded.why)
   const refused = [...api.credentialParameters, ...overrideParameters]
   refuseParameter(findCredentialParameter({ query: call.query }, refused))
-  await inspectBody(refused, call, upload)
+  // As it goes up: one that stays here, because `Connection` names it, tells the provider nothing about the body.
+  await inspectBody(refused, headerOf(forwarded.headers, 'content-type'), call, upload)
   const length = headerOf(call.rawHeaders, 'content-length')
   return {
     with(accessToken) {
@@ -59,9 +60,13 @@ export async function prepareOutgoing(
   }
 }
 
-async function inspectBody(names: readonly string[], call: ProxyCall, upload: Upload): Promise<void> {
+async function inspectBody(
+  names: readonly string[],
+  contentType: string | undefined,
+  call: ProxyCall,
+  upload: Upload,
+): Promise<void> {
   if (call.body === undefined) return
-  const contentType = headerOf(call.rawHeaders, 'content-type')
   const beginning = await upload.beginning(firstBytesWanted)
   if (!bodyNeedsInspection(contentType, beginning)) return
   const body = await upload.whole(inspectedBytes)

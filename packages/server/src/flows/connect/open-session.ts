@@ -66,7 +66,7 @@ export async function openSession(
     throw invalid('/return_to', returnToAdvice[creator.kind])
   const entry = entryOf(parts, integration)
   for (const type of input.resourceTypes ?? [])
-    if (entry.resourceTypes[type] === undefined)
+    if (!Object.hasOwn(entry.resourceTypes, type))
       throw invalid(
         '/resource_types',
         `${entry.name} has no resource type "${type}". It has ${Object.keys(entry.resourceTypes).join(', ')}.`,
