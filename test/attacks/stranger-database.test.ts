@@ -76,6 +76,51 @@ describe.each(onBoth)('with the database in hand on $database', ({ database }) =
     },
   )
 
+  describe('a task counts only as it was made (P3, P6)', () => {
+    let connection: string
+    beforeAll(async () => {
+      connection = await rig.connect({ user: 'alice', ...made })
+      await rig.grant({ agent: agent.id, connection, paths: everyPath })
+    })
+    const renew = async (id: string) => rig.call('POST', `/v1/tasks/${id}/renew`, {}, { token: await rig.token(agent) })
+    const idOfAlice = async () => (await rig.asOperator('GET', '/v1/users?external_id=alice')).body.data[0].id as string
+
+    it('given to another user, it gives no token for that one', async () => {
+      const { id, token } = await rig.task(agent.id, 'mallory')
+      await raw.run('update tasks set user_id = ? where id = ?', [await idOfAlice(), id])
+      expect((await renew(id)).status).toBe(404)
+      expect((await rig.call('GET', `/proxy/${connection}/api/items`, undefined, { token })).status).toBe(401)
+      expect(rig.logs.join('')).toContain('The row of a task was altered')
+    })
+
+    it('ended, it is not brought back to life', async () => {
+      const { id, token } = await rig.task(agent.id, 'alice')
+      await rig.asOperator('POST', `/v1/tasks/${id}/end`)
+      await raw.run('update tasks set ended_at = null where id = ?', [id])
+      expect((await renew(id)).status).toBe(404)
+      expect((await rig.call('GET', `/proxy/${connection}/api/items`, undefined, { token })).status).toBe(401)
+    })
+
+    it('it lasts no longer than it was made to, and none is made from nothing', async () => {
+      const { id } = await rig.task(agent.id, 'alice', 60)
+      await raw.run('update tasks set expires_at = expires_at + 86400000 where id = ?', [id])
+      expect((await renew(id)).status).toBe(404)
+      const other = `${id.slice(0, -3)}zzz`
+      await raw.run('update tasks set id = ? where id = ?', [other, id])
+      expect((await renew(other)).status).toBe(404)
+    })
+
+    it('left alone, it is renewed and ended as ever', async () => {
+      const { id } = await rig.task(agent.id, 'alice')
+      const renewed = await renew(id)
+      expect(renewed.status).toBe(200)
+      const asked = { token: renewed.body.access_token as string }
+      expect((await rig.call('GET', `/proxy/${connection}/api/items`, undefined, asked)).status).toBe(200)
+      expect((await rig.asOperator('POST', `/v1/tasks/${id}/end`)).status).toBe(200)
+      expect((await renew(id)).status).toBe(410)
+    })
+  })
+
   it('left alone it becomes the connection of who began, and works (row 2)', async () => {
     const connection = await rig.connect({ user: 'alice', ...made })
     await rig.grant({ agent: agent.id, connection, paths: everyPath })

@@ -11,9 +11,17 @@ export interface Task {
   readonly createdAt: number
   readonly expiresAt: number
   readonly endedAt?: number
+  /** Keyed MAC over everything that decides (`taskTuple`), so that a writer to the database cannot re-own or lengthen. */
+  readonly mac: string
+}
+
+/** The members that the MAC covers, in a fixed order. */
+export function taskTuple(task: Omit<Task, 'mac'>): (string | number | undefined)[] {
+  const { tenant, id, agent, user, purpose, createdBy, createdAt, expiresAt, endedAt } = task
+  return ['task/1', tenant, id, agent, user, purpose, createdBy, createdAt, expiresAt, endedAt]
 }
 
 /** Whether the task still bounds anything at `now`. */
-export function isTaskLive(task: Task, now: number): boolean {
+export function isTaskLive(task: Omit<Task, 'mac'>, now: number): boolean {
   return task.endedAt === undefined && now < task.expiresAt
 }

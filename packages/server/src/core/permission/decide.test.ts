@@ -57,6 +57,7 @@ const task = (id: TaskId, more: Partial<Task> = {}): Task => ({
   createdBy: 'app_1' as AppId,
   createdAt: 0,
   expiresAt: now + 1000,
+  mac: '',
   ...more,
 })
 

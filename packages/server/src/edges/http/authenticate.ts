@@ -7,6 +7,7 @@ import { isTaskLive } from '../../core/task.ts'
 import { baseUrlOf, type Tenant } from '../../core/tenant.ts'
 import type { AccessTokenClaims } from '../../engines/signer/access-token-claims.ts'
 import { loadClient } from '../../flows/agents/load-client.ts'
+import { genuineTask } from '../../flows/agents/task-seal.ts'
 import type { Parts } from '../../parts.ts'
 
 /** What one request says about who asks. */
@@ -87,7 +88,8 @@ export function createAuthenticate(parts: AuthenticateParts): Authenticate {
       const { task: id } = claims
       if (client.kind !== 'agent' || claims.act?.sub !== client.id || !isId('usr', claims.sub) || !isId('tsk', id))
         throw refused('The access token contradicts itself.')
-      const task = await parts.store.asTenant(tenant, rows => rows.tasks.get(id)).catch(unavailable)
+      const row = await parts.store.asTenant(tenant, rows => rows.tasks.get(id)).catch(unavailable)
+      const task = await genuineTask(parts, row)
       if (task === undefined || task.agent !== client.id || task.user !== claims.sub || !isTaskLive(task, livedAt))
         throw refused('The task of this access token has ended.')
     }

@@ -183,6 +183,7 @@ interface TaskTable {
   created_at: number
   expires_at: number
   ended_at: number | null
+  mac: string | null
 }
 
 interface ConnectSessionTable {

@@ -11,6 +11,7 @@ import type { Integration } from '../../core/integration.ts'
 import type { Sealed } from '../../core/secret.ts'
 import type { Task } from '../../core/task.ts'
 import type { User } from '../../core/user.ts'
+import { expectedVersion } from './migrations.ts'
 
 let clock = 1_700_000_000_000
 const id = <P extends string>(prefix: P): Id<P> => makeId(prefix, clock++, randomBytes(10))
@@ -131,6 +132,7 @@ describe.each(databases())('the store on $name', ({ name, open }) => {
       createdBy: grant.grantedBy,
       createdAt: 1,
       expiresAt: 2,
+      mac: 'k.task',
     }
     const session: ConnectSession = {
       id: id('ses'),
@@ -180,8 +182,8 @@ describe.each(databases())('the store on $name', ({ name, open }) => {
       await rows.connections.update({ ...connection, status: 'needs_reauth', reason: 'because', lastUsedAt: 99 })
       await rows.connections.touch(connection.id, 50)
       await rows.connections.touch(connection.id, 40)
-      await rows.tasks.end(task.id, 8)
-      await rows.tasks.end(task.id, 9)
+      await rows.tasks.end(task.id, 8, 'mac of 8')
+      await rows.tasks.end(task.id, 9, 'mac of 9')
       await rows.grants.end({ ...grant, endedAt: 6, endedReason: 'revoked', mac: 'k.new' })
       await rows.grants.end({ ...grant, endedAt: 7, endedReason: 'expired', mac: 'k.late' })
     })
@@ -190,7 +192,7 @@ describe.each(databases())('the store on $name', ({ name, open }) => {
       expect((await rows.clients.list('agent', { limit: 5 })).rows).toEqual([{ ...client, disabledAt: 5 }])
       expect((await rows.integrations.list({ limit: 5, provider: 'one' })).rows).toMatchObject([{ name: 'Two' }])
       expect(await rows.connections.get(connection.id)).toMatchObject({ status: 'needs_reauth', lastUsedAt: 50 })
-      expect(await rows.tasks.get(task.id)).toMatchObject({ endedAt: 8 })
+      expect(await rows.tasks.get(task.id)).toMatchObject({ endedAt: 8, mac: 'mac of 8' })
       expect(await rows.grants.get(grant.id)).toEqual({ ...grant, endedAt: 6, endedReason: 'revoked', mac: 'k.new' })
     })
   })
@@ -446,8 +448,8 @@ describe.each(databases())('the store on $name', ({ name, open }) => {
 
   test('health says what it stands on', async () => {
     expect(await database.store.health()).toEqual({
-      schemaVersion: 1,
-      expectedSchemaVersion: 1,
+      schemaVersion: expectedVersion,
+      expectedSchemaVersion: expectedVersion,
       mayBypassRowSecurity: false,
       rowSecurityProven: true,
       isWritable: true,

@@ -181,7 +181,8 @@ export interface TenantRows {
     get(id: TaskId): Promise<Task | undefined>
     list(page: PageRequest & { readonly agent?: AgentId; readonly user?: UserId }): Promise<Page<Task>>
     insert(task: Task): Promise<void>
-    end(id: TaskId, at: number): Promise<void>
+    /** With the MAC of its ended form. */
+    end(id: TaskId, at: number, mac: string): Promise<void>
   }
   readonly sessions: {
     get(id: SessionId): Promise<ConnectSession | undefined>

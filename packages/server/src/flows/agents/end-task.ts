@@ -8,6 +8,7 @@ import type { TenantRows } from '../../engines/store/store.ts'
 import type { Parts } from '../../parts.ts'
 import { eventOf } from '../audit/event.ts'
 import { endedForms, storeEnded, tellGrants } from './end-grants.ts'
+import { sealTask } from './task-seal.ts'
 
 /**
  * Ends a task: when this returns its tokens are refused, and the grants bound to it are ended (P4). What its agent
@@ -25,6 +26,8 @@ export async function endTask(
     const before = await parts.store.asTenant(caller.tenant, rows => read(rows, caller, id, now))
     if (before.tasks.length === 0) return before.task
     const grants = await endedForms(parts, before.grants, 'task_ended')
+    const ended = await Promise.all(before.tasks.map(task => sealTask(parts, { ...task, endedAt: now })))
+    const macs = new Map(ended.map(task => [task.id, task.mac]))
     const isDone = await parts.store
       .change(caller.tenant, async rows => {
         // First of all, because the log's stream is locked by it: who starts a task within this one takes the same lock
@@ -35,7 +38,7 @@ export async function endTask(
         if (current.tasks.length === 0 || !current.tasks.every(isKnown)) throw new Moved()
         if (!(await storeEnded(parts, rows, caller, grants, current.grants))) throw new Moved()
         for (const task of current.tasks) {
-          await rows.tasks.end(task.id, now)
+          await rows.tasks.end(task.id, now, macs.get(task.id)!)
           if (task.id !== id) await rows.audit.append([endedEvent(parts, caller, task, 'its_task_ended')])
         }
         return true

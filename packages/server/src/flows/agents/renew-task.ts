@@ -7,6 +7,7 @@ import { eventOf } from '../audit/event.ts'
 import { issueTaskToken, type TaskTokenParts } from './issue-task-token.ts'
 import { isUnchanged, loadClient } from './load-client.ts'
 import type { StartedTask } from './start-task.ts'
+import { genuineTask } from './task-seal.ts'
 
 /**
  * A new token for a task that still lives: for its agent, by that agent's client credentials token or by the task's own
@@ -23,9 +24,12 @@ export async function renewTask(
   const agent = await loadClient(parts, caller.tenant, caller.agent)
   if (agent === undefined) throw notFound()
   await parts.signers.of(caller.tenant)
+  const genuine = await genuineTask(parts, await parts.store.asTenant(caller.tenant, rows => rows.tasks.get(id)))
   return parts.store.change(caller.tenant, async rows => {
     const task = await rows.tasks.get(id)
     if (task === undefined || task.agent !== caller.agent || !(await isUnchanged(rows, agent))) throw notFound()
+    // Between the two looks it can only have been ended by us.
+    if (genuine === undefined || (task.mac !== genuine.mac && task.endedAt === undefined)) throw notFound()
     if (caller.user !== undefined && caller.user !== task.user) throw notFound()
     if (!isTaskLive(task, parts.now())) throw new Failure('expired', 'This task has ended. Start a new one.')
     await rows.audit.append([

@@ -10,6 +10,7 @@ import { findUser } from '../users/save-user.ts'
 import { issueTaskToken, type TaskTokenParts } from './issue-task-token.ts'
 import type { IssuedToken } from './issue-token.ts'
 import { isUnchanged, loadClient } from './load-client.ts'
+import { sealTask } from './task-seal.ts'
 
 /** What a body of `POST /v1/tasks` says. */
 export interface TaskInput {
@@ -51,17 +52,17 @@ export async function startTask(
     throw invalid('/user', 'This agent belongs to another user and works for that one only.')
   // The issuer's first key is made in a transaction of its own.
   await parts.signers.of(caller.tenant)
+  const task = await sealTask(parts, {
+    id: makeId('tsk', now, parts.random(10)),
+    tenant: caller.tenant,
+    agent: agent.id as Task['agent'],
+    user: user.id,
+    purpose,
+    createdBy: clientOf(caller),
+    createdAt: now,
+    expiresAt: input.expiresAt,
+  })
   return parts.store.change(caller.tenant, async rows => {
-    const task: Task = {
-      id: makeId('tsk', now, parts.random(10)),
-      tenant: caller.tenant,
-      agent: agent.id as Task['agent'],
-      user: user.id,
-      purpose,
-      createdBy: clientOf(caller),
-      createdAt: now,
-      expiresAt: input.expiresAt,
-    }
     // Before the looks: see `endTask`.
     await rows.audit.append([
       eventOf(parts, caller, {

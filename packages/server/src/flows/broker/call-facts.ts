@@ -9,6 +9,7 @@ import type { Integration } from '../../core/integration.ts'
 import type { Ended } from '../../core/revocations.ts'
 import type { Task } from '../../core/task.ts'
 import { genuineClient } from '../agents/load-client.ts'
+import { genuineTask } from '../agents/task-seal.ts'
 import { providerOf } from '../credentials/provider-of.ts'
 import { isGrantGenuine } from '../grants/grant-seal.ts'
 import type { BrokerParts } from './broker-parts.ts'
@@ -171,7 +172,7 @@ export async function readFacts(
     }
   })
   if (rows === undefined) return undefined
-  const { connection, integration, credential, task } = rows
+  const { connection, integration, credential } = rows
   const table = parts.catalogue.table(connection.provider)
   if (integration === undefined || table === undefined) {
     throw new Failure('internal', 'The integration or the catalogue entry of this connection is gone.')
@@ -180,6 +181,7 @@ export async function readFacts(
   if (client === undefined || client.disabledAt !== undefined) {
     throw new Failure('unauthorized', 'The client of this access token is disabled or deleted.')
   }
+  const task = await genuineTask(parts, rows.task)
   return {
     connection,
     integration,

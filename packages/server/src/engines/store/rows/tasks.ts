@@ -41,13 +41,14 @@ export function tasksOf(scope: Scope): TenantRows['tasks'] {
           created_at: task.createdAt,
           expires_at: task.expiresAt,
           ended_at: task.endedAt ?? null,
+          mac: task.mac,
         })
         .execute()
     },
-    async end(id, at) {
+    async end(id, at, mac) {
       await db
         .updateTable('tasks')
-        .set({ ended_at: at })
+        .set({ ended_at: at, mac })
         .where('tenant_id', '=', tenant)
         .where('id', '=', id)
         .where('ended_at', 'is', null)
@@ -67,5 +68,6 @@ function fromRow(row: Selectable<Schema['tasks']>): Task {
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     endedAt: row.ended_at,
+    mac: row.mac ?? '',
   })
 }
