@@ -121,6 +121,36 @@ describe.each(onBoth)('with the database in hand on $database', ({ database }) =
     })
   })
 
+  it('a person is found by the app’s own id only as it was written: two that were exchanged are nobody (P6)', async () => {
+    const connection = await rig.connect({ user: 'alice', ...made })
+    await rig.grant({ agent: agent.id, connection, paths: everyPath })
+    const rename = (from: string, to: string) =>
+      raw.run('update users set external_id = ? where external_id = ?', [to, from])
+    const exchange = async () => {
+      await rename('alice', 'somebody')
+      await rename('mallory', 'alice')
+      await rename('somebody', 'mallory')
+    }
+    await exchange()
+    try {
+      const task = await rig.asOperator('POST', '/v1/tasks', {
+        agent: agent.id,
+        user: { external_id: 'mallory' },
+        purpose: 'a test',
+        expires_at: new Date(rig.now() + 60_000).toISOString(),
+      })
+      expect([task.status, task.body.errors[0].pointer]).toEqual([400, '/user'])
+      expect((await rig.asOperator('POST', '/v1/users', { external_id: 'mallory' })).status).toBe(409)
+      expect((await rig.asOperator('GET', '/v1/users?external_id=mallory')).body.data).toEqual([])
+      expect((await rig.asOperator('GET', '/v1/connections?user_external_id=mallory')).body.data).toEqual([])
+      expect(rig.logs.join('')).toContain('The row of a user was altered')
+    } finally {
+      await exchange()
+    }
+    expect((await rig.asOperator('GET', '/v1/connections?user_external_id=alice')).body.data).not.toEqual([])
+    expect((await rig.asOperator('POST', '/v1/users', { external_id: 'mallory' })).status).toBe(200)
+  })
+
   it('left alone it becomes the connection of who began, and works (row 2)', async () => {
     const connection = await rig.connect({ user: 'alice', ...made })
     await rig.grant({ agent: agent.id, connection, paths: everyPath })

@@ -120,8 +120,8 @@ const first: readonly string[] = [
 /** The one list for both databases. A migration that was released never changes; the next one is added below it. */
 export const migrations: readonly Migration[] = [
   { version: 1, statements: first },
-  // Tasks of before have none and count as ended.
-  { version: 2, statements: ['alter table tasks add column mac text'] },
+  // Rows of before have none: such a task counts as ended, such a user is not found by external_id.
+  { version: 2, statements: ['alter table tasks add column mac text', 'alter table users add column mac text'] },
 ]
 
 /** What this server needs, no more and no less. */

@@ -78,6 +78,7 @@ interface UserTable {
   email: string | null
   created_at: number
   updated_at: number
+  mac: string | null
 }
 
 interface ClientTable {

@@ -19,7 +19,7 @@ type CreateParts = Pick<Parts, 'store' | 'vault' | 'now' | 'random'>
 
 /** Makes an agent or an app. Its row, with a hash of its secret, and its event are one transaction. */
 export async function createClient(
-  parts: CreateParts,
+  parts: CreateParts & Pick<Parts, 'log'>,
   caller: Caller,
   input: ClientInput,
   checkPermission: PermissionCheck,

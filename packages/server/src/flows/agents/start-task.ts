@@ -81,7 +81,7 @@ export async function startTask(
   })
 }
 
-async function findReachableUser(parts: Pick<Parts, 'store'>, caller: Caller, input: TaskInput) {
+async function findReachableUser(parts: Pick<Parts, 'store' | 'vault' | 'log'>, caller: Caller, input: TaskInput) {
   if (caller.kind !== 'agent') return findUser(parts, caller, input.user)
   const unknown = () =>
     invalid('/user', 'No user by that reference is in reach of this token: use the user of its task.')

@@ -1,4 +1,5 @@
 import type { UserId } from '../../../core/ids.ts'
+import { userByExternalId } from '../../../flows/users/user-seal.ts'
 import type { Call } from './route.ts'
 import { text } from './route.ts'
 
@@ -9,6 +10,6 @@ export const userQuery = { user: text(), user_external_id: text() }
 export async function userFilterOf(call: Call): Promise<{ readonly user?: UserId } | 'nobody'> {
   const { user, user_external_id: externalId } = call.query
   if (externalId === undefined) return user === undefined ? {} : { user: user as UserId }
-  const found = await call.parts.store.asTenant(call.tenant.id, rows => rows.users.byExternalId(externalId))
+  const found = await userByExternalId(call.parts, call.tenant.id, externalId)
   return found === undefined || (user !== undefined && user !== found.id) ? 'nobody' : { user: found.id }
 }

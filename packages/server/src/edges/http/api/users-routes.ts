@@ -2,6 +2,7 @@ import { notFound } from '../../../core/failure.ts'
 import { isId } from '../../../core/ids.ts'
 import type { User } from '../../../core/user.ts'
 import { saveUser } from '../../../flows/users/save-user.ts'
+import { userByExternalId } from '../../../flows/users/user-seal.ts'
 import { pageAnswer, pageOf } from './page.ts'
 import { created, object, ok, pageQuery, type Route, rfc3339, text } from './route.ts'
 
@@ -52,7 +53,7 @@ export const usersRoutes: readonly Route[] = [
     async handle(call) {
       const externalId = call.query.external_id
       if (externalId !== undefined) {
-        const user = await call.parts.store.asTenant(call.tenant.id, rows => rows.users.byExternalId(externalId))
+        const user = await userByExternalId(call.parts, call.tenant.id, externalId)
         return ok({ data: user === undefined ? [] : [showUser(user)], next_cursor: null })
       }
       const page = pageOf(call)

@@ -60,6 +60,7 @@ function fromRow(row: Row): User {
     email: row.email,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    mac: row.mac,
   })
 }
 
@@ -72,5 +73,6 @@ function toRow(user: User): Row {
     email: user.email ?? null,
     created_at: user.createdAt,
     updated_at: user.updatedAt,
+    mac: user.mac ?? null,
   }
 }
