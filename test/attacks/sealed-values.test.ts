@@ -249,6 +249,11 @@ describe.each(onBoth)('the database on $database', ({ database }) => {
         ])
         await rig.asOperator('POST', `/v1/connections/${alice}/refresh`)
         await rig.asOperator('GET', `/v1/connections/${alice}/check`)
+        const looked = await rig.asOperator('GET', '/v1/doctor')
+        expect(looked.body.checks.find((check: { id: string }) => check.id === 'integrations')).toMatchObject({
+          ok: false,
+          next: expect.stringContaining('client_secret'),
+        })
         const sent = JSON.stringify(evil.requests)
         for (const secret of [...made.provider.allIssuedSecrets(), 'integration-secret-0123456789abcdef', canary])
           expect(sent).not.toContain(secret)

@@ -145,6 +145,13 @@ async function integrations(parts: Needs, tenant: TenantId): Promise<Finding[]> 
       const entry = parts.catalogue.get(integration.provider)
       if (entry === undefined) continue
       const resolved = resolveProvider(entry, integration)
+      if (resolved.destinationDigest !== integration.destinationDigest)
+        findings.push({
+          id: 'integrations',
+          ok: false,
+          detail: `${integration.name} (${integration.id}) now has other destinations than those its secret was given for: its entry in the catalogue changed, or its row was altered.`,
+          next: `If the destinations are right, give the secret again: PATCH /v1/integrations/${integration.id} with client_secret. Its connections are then made anew.`,
+        })
       const places = [
         resolved.authorizationEndpoint,
         resolved.tokenEndpoint,

@@ -19,7 +19,7 @@ export function registerConnectPages(app: FastifyInstance, parts: Parts): void {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser(
       'application/x-www-form-urlencoded',
-      { parseAs: 'string', bodyLimit: 64 * 1024 },
+      { parseAs: 'string', bodyLimit: 16 * 1024 },
       (_request, body, done) => {
         done(null, new URLSearchParams(body as string))
       },

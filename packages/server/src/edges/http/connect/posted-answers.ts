@@ -6,7 +6,8 @@ export interface PostedAnswers {
 }
 
 const lifeMs = 60_000
-const mostKept = 1000
+// A stranger can post here: 200 answers of 16 KiB at most lie in memory.
+const mostKept = 200
 
 export function createPostedAnswers(now: () => number, random: (bytes: number) => Buffer): PostedAnswers {
   const kept = new Map<string, { readonly params: URLSearchParams; readonly until: number }>()
