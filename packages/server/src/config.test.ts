@@ -38,11 +38,25 @@ describe('settings', () => {
   })
 
   it('that are not served yet are refused and never ignored', () => {
-    expect(faultsOf({ VALETKEY_TLS_CERT: '/c', VALETKEY_TLS_KEY: '/k' }).join()).toContain('terminate TLS in front')
-    expect(faultsOf({ VALETKEY_TLS_CERT: '/c', VALETKEY_TLS_KEY: '/k' })).toHaveLength(2)
     expect(faultsOf({ VALETKEY_WORKERS: '4' })).toEqual([expect.stringContaining('VALETKEY_WORKERS: more than one')])
     expect(faultsOf({ VALETKEY_METRICS_PORT: '9100' })).toEqual([expect.stringContaining('not available yet')])
-    expect(faultsOf({ VALETKEY_WORKERS: '1', VALETKEY_TLS_CERT: '' })).toEqual([])
+    expect(faultsOf({ VALETKEY_WORKERS: '1', VALETKEY_METRICS_PORT: '' })).toEqual([])
+  })
+
+  it('for TLS come as a pair, and the public URL is https then', () => {
+    expect(faultsOf({ VALETKEY_TLS_CERT: '/c' })).toEqual([expect.stringContaining('VALETKEY_TLS_KEY: it is needed')])
+    expect(faultsOf({ VALETKEY_TLS_KEY: '/k' })).toEqual([expect.stringContaining('VALETKEY_TLS_CERT: it is needed')])
+    const pair = { VALETKEY_TLS_CERT: '/c', VALETKEY_TLS_KEY: '/k' }
+    expect(faultsOf({ ...pair, VALETKEY_URL: 'http://127.0.0.1:7400' })).toEqual([
+      expect.stringContaining('must be https, for with VALETKEY_TLS_CERT'),
+    ])
+    expect(readConfig({}, pair).tls).toEqual({ certPath: '/c', keyPath: '/k' })
+    // Whoever does not listen needs no key: verifying a log works without it.
+    expect(faultsOf(pair, { serves: true })).toEqual([])
+    expect(faultsOf(pair, { serves: true, listens: true })).toEqual([
+      'VALETKEY_TLS_CERT: /c cannot be read (ENOENT). Give the path of a PEM file.',
+      'VALETKEY_TLS_KEY: /k cannot be read (ENOENT). Give the path of a PEM file.',
+    ])
   })
 
   it.each([

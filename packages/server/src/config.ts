@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { suggest } from './edges/cli/suggest.ts'
 import { parseTrustedProxies } from './edges/http/client-address.ts'
+import { readTlsFiles, type TlsPaths } from './edges/http/tls-files.ts'
 import { parseAllowList } from './engines/egress/allow-list.ts'
 
 /** Everything that an operator can set, already checked. Times in seconds, sizes in bytes. */
@@ -19,6 +20,8 @@ export interface Config {
   readonly trustedProxies: readonly string[]
   /** `{connection}.{proxyDomain}` is the proxy alone. Lower case. */
   readonly proxyDomain?: string
+  /** The server speaks TLS itself. Absolute paths of PEM files. */
+  readonly tls?: TlsPaths
   readonly log: 'info' | 'warn' | 'error'
   /** Weaker choices for development: root key in the data folder or the environment. Visible in the log at start. */
   readonly dev: boolean
@@ -35,7 +38,7 @@ export const settings = [
   {
     name: 'VALETKEY_URL',
     type: 'url',
-    default: 'http://{host}:{port}',
+    default: 'http://{host}:{port}, https with TLS',
     sentence: 'The public URL; https unless it is loopback. Issuer and audience of the first tenant.',
   },
   { name: 'VALETKEY_HOST', type: 'address', default: '127.0.0.1', sentence: 'The address to listen on.' },
@@ -66,6 +69,20 @@ export const settings = [
     sentence:
       'Below it every host name is a connection of the first tenant: for SDKs that drop the path of their base URL.',
   },
+  {
+    name: 'VALETKEY_TLS_CERT',
+    type: 'file',
+    default: 'none',
+    sentence:
+      'With VALETKEY_TLS_KEY the server speaks TLS itself (1.2 and 1.3): the PEM chain, its own certificate first. SIGHUP reads both files again.',
+  },
+  {
+    name: 'VALETKEY_TLS_KEY',
+    type: 'file',
+    default: 'none',
+    sentence:
+      'The private key of that certificate, PEM without a passphrase, not readable by everybody (0600 or 0640).',
+  },
   { name: 'VALETKEY_LOG', type: 'level', default: 'info', sentence: 'info, warn or error.' },
   {
     name: 'DATABASE_URL',
@@ -87,14 +104,6 @@ const notServed: readonly {
   readonly isFine?: (value: string) => boolean
   readonly fault: string
 }[] = [
-  {
-    name: 'VALETKEY_TLS_CERT',
-    fault: 'Valetkey does not serve TLS itself yet. Unset it, and terminate TLS in front (a reverse proxy) for now.',
-  },
-  {
-    name: 'VALETKEY_TLS_KEY',
-    fault: 'Valetkey does not serve TLS itself yet. Unset it, and terminate TLS in front (a reverse proxy) for now.',
-  },
   {
     name: 'VALETKEY_WORKERS',
     isFine: value => value === '1',
@@ -118,6 +127,8 @@ export interface ConfigOptions {
   readonly dev?: boolean | undefined
   /** For a command that opens the whole server: the public URL must be known then. */
   readonly serves?: boolean | undefined
+  /** For the command that listens: what the listener needs is looked at now. */
+  readonly listens?: boolean | undefined
 }
 
 /** Reads options, then the environment, then the `--config` file (JSON, the same names); reports all faults at once. */
@@ -165,6 +176,10 @@ export function readConfig(options: ConfigOptions, environment: Readonly<Record<
   }
   if (url === '' && options.serves === true && isIP(host) !== 0 && !isLoopback(host.includes(':') ? `[${host}]` : host))
     faults.push(`VALETKEY_URL: it is needed when listening on ${host}. Give the public https URL of this server.`)
+  const tls = tlsPaths(value('VALETKEY_TLS_CERT'), value('VALETKEY_TLS_KEY'), faults)
+  if (tls !== undefined && options.listens === true) faults.push(...readTlsFiles(tls).faults)
+  if (tls !== undefined && url.startsWith('http:'))
+    faults.push(`VALETKEY_URL: ${url} must be https, for with VALETKEY_TLS_CERT this server speaks nothing else.`)
   const proxyDomain = value('VALETKEY_PROXY_DOMAIN')?.toLowerCase()
   if (
     proxyDomain !== undefined &&
@@ -209,9 +224,20 @@ export function readConfig(options: ConfigOptions, environment: Readonly<Record<
     egressAllow,
     trustedProxies,
     ...(proxyDomain !== undefined && { proxyDomain }),
+    ...(tls !== undefined && { tls }),
     log: log as Config['log'],
     dev: options.dev === true,
   }
+}
+
+/** One without the other serves nothing. */
+function tlsPaths(cert: string | undefined, key: string | undefined, faults: string[]): TlsPaths | undefined {
+  if (cert !== undefined && key !== undefined) return { certPath: resolve(cert), keyPath: resolve(key) }
+  if (cert !== undefined)
+    faults.push('VALETKEY_TLS_KEY: it is needed with VALETKEY_TLS_CERT. Give the PEM file of the key.')
+  if (key !== undefined)
+    faults.push('VALETKEY_TLS_CERT: it is needed with VALETKEY_TLS_KEY. Give the PEM file of the chain.')
+  return undefined
 }
 
 /** The `--config` file; what is wrong with it is added to `faults`. */

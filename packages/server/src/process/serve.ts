@@ -8,6 +8,7 @@ import type { System } from '../system.ts'
 import { collectWhenIdle } from './collect-when-idle.ts'
 import { StartFault, socketPath } from './data-folder.ts'
 import { openServer } from './open-server.ts'
+import { configuredUrl } from './serving-url.ts'
 
 const graceMs = 10_000
 
@@ -21,6 +22,7 @@ export async function serve(options: ServeOptions, io: CliIo): Promise<number> {
       config: options.config,
       dev: options.dev,
       serves: true,
+      listens: true,
     },
     io.env,
   )
@@ -41,6 +43,7 @@ export async function serve(options: ServeOptions, io: CliIo): Promise<number> {
   // Now, for a process that is killed keeps nothing: the next start finds every source compiled.
   flushCompileCache()
   collectWhenIdle()
+  if (config.tls !== undefined) process.on('SIGHUP', () => system.http.renewCertificate())
   log.info('ready', { url, store: system.parts.store.kind, node: system.parts.nodeId })
   const signal = await asked
   log.info('stopping; calls in flight may take 10 s to finish', { signal })
@@ -53,8 +56,7 @@ export async function serve(options: ServeOptions, io: CliIo): Promise<number> {
 async function listen(system: System, config: Config): Promise<string> {
   try {
     const port = await system.http.listen(config.host, config.port)
-    const host = config.host.includes(':') ? `[${config.host}]` : config.host
-    const url = config.url === '' ? `http://${host}:${port}` : config.url
+    const url = config.url === '' ? configuredUrl({ ...config, port }) : config.url
     system.setUrl(url)
     system.parts.egress.deny(config.host, port)
     const socket = socketPath(config.dataFolder)

@@ -25,6 +25,6 @@ async function askServer(folder: string): Promise<string | undefined> {
 }
 
 /** Where the settings say that a server without a public URL listens. */
-export function configuredUrl({ host, port }: Config): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+export function configuredUrl({ host, port, tls }: Pick<Config, 'host' | 'port' | 'tls'>): string {
+  return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }

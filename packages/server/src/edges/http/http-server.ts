@@ -1,19 +1,23 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { Failure, notFound } from '../../core/failure.ts'
 import type { TenantId } from '../../core/ids.ts'
 import { baseUrlOf } from '../../core/tenant.ts'
 import type { Parts } from '../../parts.ts'
+import { createAdmission } from './admission.ts'
 import { authorizationOf } from './authenticate.ts'
 import { endUnlessRead } from './body-patience.ts'
 import { challengeFor } from './challenge.ts'
 import { createClientAddress } from './client-address.ts'
+import { httpLimits } from './http-limits.ts'
+import { makeListener, replaceCertificate } from './listener.ts'
 import { isOurFault, renderProblem } from './problem.ts'
 import { urlOfProxyHost } from './proxy/proxy-host.ts'
 import { endWithProblem } from './raw-problem.ts'
 import { failureOfFastify, failureOfParser } from './request-faults.ts'
 import { requestIdOf } from './request-id.ts'
 import { createTenantFinder, splitTenant } from './tenant-of-path.ts'
+import { readTlsFiles, type TlsPaths } from './tls-files.ts'
 
 /** What every request carries from the first step on. */
 export interface Arrival {
@@ -40,6 +44,8 @@ export interface HttpServer {
   listen(host: string, port: number): Promise<number>
   /** Listens on a socket file for the operator of this machine. */
   listenLocally(path: string): Promise<void>
+  /** Reads certificate and key again, for new connections; with a fault in them the old ones stay. Nothing without TLS. */
+  renewCertificate(): void
   /** Finishes in-flight calls, at most `graceMs`, then closes. */
   close(graceMs: number): Promise<void>
 }
@@ -146,38 +152,54 @@ export async function createHttpServer(
     )
   }
 
-  const make = (local: boolean): Server => {
-    const server = createServer(
+  const admission = createAdmission(parts.monotonic)
+  const requestIdFor = (request?: IncomingMessage) =>
+    requestIdOf(request?.headers['x-request-id'], parts.now(), parts.random)
+  let droppedLoggedAt = Number.NEGATIVE_INFINITY
+
+  const make = (local: boolean): Server =>
+    makeListener(
       {
-        optimizeEmptyRequests: true,
-        requireHostHeader: true,
-        maxHeaderSize: 32 * 1024,
-        headersTimeout: 20_000,
-        requestTimeout: 0,
-        // Every request is answered as one: an offer of HTTP/2 may be left alone (RFC 9110 section 7.8), others are refused.
-        shouldUpgradeCallback: () => false,
+        request(request, response, isWaiting) {
+          if (local) localRequests.add(request)
+          // Whoever takes the body lets the client go on: the proxy and the token endpoint do it themselves, the API
+          // takes every body up to its limit.
+          const isCall = proxyUrlOf(request) !== undefined || /^(\/t\/[^/]+)?\/proxy\//.test(request.url ?? '')
+          const refusal = refusalOf(request, response, local, isCall)
+          if (refusal !== undefined) {
+            if (isWaiting || refusal.code !== 'unavailable') response.setHeader('connection', 'close')
+            endUnlessRead(request)
+            return refuse(response, refusal, requestIdFor(request))
+          }
+          if (isWaiting && !isCall && !/^(\/t\/[^/]+)?\/oauth\//.test(request.url ?? '')) response.writeContinue()
+          onRequest(request, response)
+        },
+        unreadable: (code, socket) => endWithProblem(socket, failureOfParser(code), requestIdFor()),
+        connect: (request, socket) =>
+          endWithProblem(
+            socket,
+            new Failure('method_not_allowed', 'CONNECT is not allowed here.'),
+            requestIdFor(request),
+          ),
+        dropped() {
+          if (parts.monotonic() - droppedLoggedAt < 60_000) return
+          droppedLoggedAt = parts.monotonic()
+          parts.log.warn('connections are being closed: there are too many', { most: httpLimits.connections })
+        },
       },
-      (request, response) => {
-        if (local) localRequests.add(request)
-        onRequest(request, response)
-      },
+      local || parts.config.tls === undefined ? undefined : certificate(parts.config.tls),
     )
-    // An upload with Expect: 100-continue is told to go on only by whoever takes the body: the proxy and the token
-    // endpoint do it themselves, the API takes every body up to its limit.
-    server.on('checkContinue', (request, response) => {
-      if (local) localRequests.add(request)
-      const isTaken = proxyUrlOf(request) !== undefined || /^(\/t\/[^/]+)?\/(proxy|oauth)\//.test(request.url ?? '')
-      if (!isTaken) response.writeContinue()
-      onRequest(request, response)
-    })
-    server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      endWithProblem(socket, failureOfParser(error.code), requestIdOf(undefined, parts.now(), parts.random))
-    })
-    server.on('connect', (request, socket) => {
-      const requestId = requestIdOf(request.headers['x-request-id'], parts.now(), parts.random)
-      endWithProblem(socket, new Failure('method_not_allowed', 'CONNECT is not allowed here.'), requestId)
-    })
-    return server
+
+  /** Overload is refused before anything is looked at; the operator's own socket always gets in. */
+  const refusalOf = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    local: boolean,
+    isCall: boolean,
+  ): Failure | undefined => {
+    if (request.rawHeaders.length > 2 * httpLimits.headers)
+      return new Failure('payload_too_large', `A request has ${httpLimits.headers} headers at most. Send less.`)
+    return local ? undefined : admission.enter(request, response, isCall ? 'call' : 'other')
   }
 
   const main = make(false)
@@ -244,7 +266,15 @@ export async function createHttpServer(
         process.umask(before)
       })
     },
+    renewCertificate() {
+      if (parts.config.tls === undefined) return
+      const { pair, faults } = readTlsFiles(parts.config.tls)
+      if (pair === undefined) return parts.log.error('the old certificate stays: the new one has faults', { faults })
+      replaceCertificate(main, pair)
+      parts.log.info('the certificate was read again', { expires: new Date(pair.expiresAt).toISOString() })
+    },
     async close(graceMs) {
+      admission.close()
       const closed = Promise.all(
         [main, local].map(server => new Promise<void>(resolve => server.close(() => resolve()))),
       )
@@ -265,4 +295,11 @@ export async function createHttpServer(
       await app.close().catch(() => undefined)
     },
   }
+}
+
+/** Read again by whoever opens the listener: the settings were checked a while ago. */
+function certificate(paths: TlsPaths) {
+  const { pair, faults } = readTlsFiles(paths)
+  if (pair === undefined) throw new TypeError(faults.join(' '))
+  return pair
 }

@@ -3,9 +3,17 @@ import type { Duplex } from 'node:stream'
 import type { Failure } from '../../core/failure.ts'
 import { renderProblem } from './problem.ts'
 
+/** How long whoever is told so may take to close its side too. */
+const lingerMs = 2_000
+
 /** A problem on a bare socket, for what never became a request: a parser's error, CONNECT. Ends the connection. */
 export function endWithProblem(socket: Duplex, failure: Failure, requestId: string): void {
   if (!socket.writable) return
+  // A peer that keeps its side open would keep the connection; one that is cut at once might not read the answer.
+  socket.once('finish', () => {
+    const timer = setTimeout(() => socket.destroy(), lingerMs).unref()
+    socket.once('close', () => clearTimeout(timer))
+  })
   const problem = renderProblem(failure, requestId)
   const body = JSON.stringify(problem.body)
   const headers = {

@@ -11,6 +11,10 @@ export function failureOfParser(code: string | undefined): Failure {
       )
     case 'HPE_HEADER_OVERFLOW':
       return new Failure('payload_too_large', 'The headers are larger than 32 KiB. Send less.')
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new Failure('validation_failed', 'The headers did not come in time. Send the request again, whole.', {
+        errors: [{ pointer: '', detail: 'The headers did not come in time.' }],
+      })
     default:
       return new Failure('validation_failed', 'This is no well-formed HTTP request.', {
         errors: [{ pointer: '', detail: 'This is no well-formed HTTP request.' }],

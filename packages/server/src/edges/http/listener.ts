@@ -1,0 +1,62 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { httpLimits } from './http-limits.ts'
+import { type TlsPair, tlsRules } from './tls-files.ts'
+
+export interface ListenerHandlers {
+  /** `isWaiting`: the client sends its body only once it is told to go on (RFC 9110 section 10.1.1). */
+  request(request: IncomingMessage, response: ServerResponse, isWaiting: boolean): void
+  /** What the parser refused, by Node's code. */
+  unreadable(code: string | undefined, socket: Duplex): void
+  connect(request: IncomingMessage, socket: Duplex): void
+  /** A connection beyond the limit was closed. */
+  dropped(): void
+}
+
+/** Node's HTTP server with every limit set on purpose, over TLS when a certificate is given. */
+export function makeListener(handlers: ListenerHandlers, pair?: TlsPair): Server {
+  const options = {
+    optimizeEmptyRequests: true,
+    requireHostHeader: true,
+    maxHeaderSize: httpLimits.headerBytes,
+    headersTimeout: httpLimits.headersMs,
+    // An upload or an event stream may last; `body-patience` and `admission` bound what may not.
+    requestTimeout: 0,
+    connectionsCheckingInterval: httpLimits.checkMs,
+    keepAliveTimeout: httpLimits.keepAliveMs,
+    noDelay: true,
+    // Every request is answered as one: an offer of HTTP/2 may be left alone (RFC 9110 section 7.8), others are refused.
+    shouldUpgradeCallback: () => false,
+  }
+  const server =
+    pair === undefined
+      ? createServer(options)
+      : createTlsServer({
+          ...options,
+          ...tlsRules,
+          cert: pair.cert,
+          key: pair.key,
+          ALPNProtocols: ['http/1.1'],
+          handshakeTimeout: httpLimits.tlsHandshakeMs,
+        })
+  server.maxConnections = httpLimits.connections
+  // Counted by us: Node leaves out what is beyond its own limit.
+  server.maxHeadersCount = 0
+  server.timeout = httpLimits.silentMs
+  server.on('request', (request, response) => handlers.request(request, response, false))
+  server.on('checkContinue', (request, response) => handlers.request(request, response, true))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    // A failed handshake or a broken connection has nobody who could read an answer.
+    if (/^(HPE_|ERR_HTTP_)/.test(error.code ?? '')) handlers.unreadable(error.code, socket)
+    else socket.destroy()
+  })
+  server.on('connect', handlers.connect)
+  server.on('drop', handlers.dropped)
+  return server
+}
+
+/** New connections get this certificate; those that are open keep theirs. */
+export function replaceCertificate(server: Server, pair: TlsPair): void {
+  if (server instanceof TlsServer) server.setSecureContext({ ...tlsRules, cert: pair.cert, key: pair.key })
+}
