@@ -8,7 +8,7 @@ export interface CallOptions {
   readonly bodyTimeoutMs: number
   /** Runs synchronously in the same turn and right before undici writes the request to an open socket. */
   readonly beforeSend?: () => void
-  /** Told once, when the call is over in any way. */
+  /** Told once, when the call is over in any way and the pool holds nothing of it any more. */
   readonly onSettled: () => void
 }
 
@@ -26,6 +26,8 @@ export class Call implements StreamControl, Dispatcher.DispatchHandler {
   #sent = false
   #answered = false
   #isOver = false
+  /** In undici's hands without a connection yet: it cannot be taken back, and is counted until undici lets it go. */
+  #isQueued = false
 
   constructor(request: StreamRequest, handler: StreamHandler, options: CallOptions) {
     this.#handler = handler
@@ -36,6 +38,7 @@ export class Call implements StreamControl, Dispatcher.DispatchHandler {
   /** Hands the request to the pool. */
   start(pool: Dispatcher, request: StreamRequest): void {
     if (this.#isOver) return
+    this.#isQueued = true
     try {
       pool.dispatch(
         {
@@ -49,6 +52,7 @@ export class Call implements StreamControl, Dispatcher.DispatchHandler {
         this,
       )
     } catch (error) {
+      this.#isQueued = false
       this.fail(error)
     }
   }
@@ -78,7 +82,11 @@ export class Call implements StreamControl, Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.#aborted !== undefined) throw this.#aborted
+    if (this.#aborted !== undefined) {
+      this.#letGo()
+      throw this.#aborted
+    }
+    this.#isQueued = false
     this.#options.beforeSend?.()
     this.#controller = controller
     this.#sent = true
@@ -102,12 +110,23 @@ export class Call implements StreamControl, Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    this.fail(error)
+    if (this.#isOver) this.#letGo()
+    else {
+      this.#isQueued = false
+      this.fail(error)
+    }
   }
 
   #settle(): void {
     this.#isOver = true
     if (this.#upload !== undefined && !Buffer.isBuffer(this.#upload)) this.#upload.destroy()
+    if (!this.#isQueued) this.#options.onSettled()
+  }
+
+  /** Of a call that was aborted before it got a connection. */
+  #letGo(): void {
+    if (!this.#isQueued) return
+    this.#isQueued = false
     this.#options.onSettled()
   }
 }

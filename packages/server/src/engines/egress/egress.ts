@@ -52,6 +52,8 @@ export interface StreamRequest {
   readonly headers: readonly string[]
   /** A stream is read with back-pressure and never destroyed here: it may be the client's own connection. */
   readonly body?: Readable | Buffer
+  /** Whose share of the connections to the origin this takes: a connection's id. Without one it never waits. */
+  readonly party?: string
 }
 
 export interface StreamHandler {
@@ -71,7 +73,7 @@ export interface StreamControl {
 
 /** Why a request could not be made or finished. The message names no secret and no resolved address to the caller. */
 export class EgressFailure extends Error {
-  readonly kind: 'not_allowed' | 'unreachable' | 'timeout' | 'too_large' | 'cut' | 'aborted' | 'malformed'
+  readonly kind: 'not_allowed' | 'unreachable' | 'timeout' | 'too_large' | 'cut' | 'aborted' | 'malformed' | 'busy'
   readonly sent: boolean
   constructor(kind: EgressFailure['kind'], message: string, sent: boolean, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })

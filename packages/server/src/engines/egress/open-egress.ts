@@ -4,11 +4,13 @@ import { Call } from './call.ts'
 import { makeConnector } from './connector.ts'
 import { type Dial, dialSocket, type Resolve, resolveWithSystem } from './dial.ts'
 import { type Egress, EgressFailure, type StreamHandler, type StreamRequest } from './egress.ts'
+import { egressLimits } from './egress-limits.ts'
 import { runExchange } from './exchange.ts'
 import { judgeForm, readTarget, type Target } from './guard.ts'
 import { localAddresses, type OwnPlace } from './own-listeners.ts'
 import { Pools } from './pools.ts'
 import { faultOfRequest } from './transport-headers.ts'
+import type { TurnLimits } from './turns.ts'
 
 export interface EgressOptions {
   /** The parsed `VALETKEY_EGRESS_ALLOW`. */
@@ -21,7 +23,8 @@ export interface EgressOptions {
   readonly headersTimeoutMs?: number
   /** Longest silence inside an answer; a long poll of a provider needs more. */
   readonly bodyTimeoutMs?: number
-  readonly connectionsPerPool?: number
+  /** How many may be under way and wait at one origin; narrower in tests. */
+  readonly turns?: Partial<TurnLimits>
   readonly maxPools?: number
   readonly poolIdleMs?: number
   /** PEM certificates trusted beside the system's. */
@@ -41,9 +44,17 @@ export function openEgress(options: EgressOptions): Egress {
   const denied: OwnPlace[] = [...(options.denied ?? [])]
   const under = new Set<Call>()
   const pools = new Pools({
-    maxPools: options.maxPools ?? 1_000,
-    connectionsPerPool: options.connectionsPerPool ?? 256,
-    idleMs: options.poolIdleMs ?? 60_000,
+    maxPools: options.maxPools ?? egressLimits.pools,
+    turns: {
+      active: egressLimits.callsPerOrigin,
+      activePerParty: egressLimits.callsPerConnectionAndOrigin,
+      waiting: egressLimits.waitingPerOrigin,
+      waitingPerParty: egressLimits.waitingPerConnectionAndOrigin,
+      waitMs: egressLimits.waitMs,
+      ...options.turns,
+    },
+    reserved: egressLimits.ownPerOrigin,
+    idleMs: options.poolIdleMs ?? egressLimits.poolIdleMs,
     now: () => performance.now(),
   })
   let isClosed = false
@@ -70,15 +81,15 @@ export function openEgress(options: EgressOptions): Egress {
       dial: options.dial ?? dialSocket,
       ownPlaces: () => denied,
       machineAddresses: options.machineAddresses ?? localAddresses,
-      connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
+      connectTimeoutMs: options.connectTimeoutMs ?? egressLimits.connectMs,
       ...(options.extraCa !== undefined && { extraCa: options.extraCa }),
     })
 
   const begin = (tenant: TenantId, request: StreamRequest, handler: StreamHandler, beforeSend?: () => void): Call => {
     let release = () => {}
     const call = new Call(request, handler, {
-      headersTimeoutMs: options.headersTimeoutMs ?? 30_000,
-      bodyTimeoutMs: options.bodyTimeoutMs ?? 300_000,
+      headersTimeoutMs: options.headersTimeoutMs ?? egressLimits.headersMs,
+      bodyTimeoutMs: options.bodyTimeoutMs ?? egressLimits.bodySilenceMs,
       ...(beforeSend !== undefined && { beforeSend }),
       onSettled: () => {
         under.delete(call)
@@ -90,9 +101,17 @@ export function openEgress(options: EgressOptions): Egress {
       if (!under.has(call)) return
       const target = checkedTarget(request, rules)
       const origin = originOf(target)
-      const taken = pools.take(`${tenant} ${origin}`, origin, () => connectorFor(target, rules))
+      const { party } = request
+      const taken = pools.take({
+        key: `${tenant} ${origin}`,
+        origin,
+        makeConnect: () => connectorFor(target, rules),
+        ...(party !== undefined && { party }),
+        ready: pool => call.start(pool, request),
+        failed: failure => call.fail(failure),
+      })
       release = taken.release
-      call.start(taken.pool, request)
+      if (taken.pool !== undefined) call.start(taken.pool, request)
     }
     const start = async () => {
       if (isClosed) throw new EgressFailure('aborted', 'The server is closing.', false)

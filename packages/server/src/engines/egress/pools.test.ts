@@ -3,8 +3,13 @@ import { Pools } from './pools.ts'
 
 function clocked(maxPools: number) {
   const clock = { now: 0 }
-  const pools = new Pools({ maxPools, connectionsPerPool: 1, idleMs: 1_000, now: () => clock.now })
-  const take = (key: string) => pools.take(key, 'https://a.test', () => () => {})
+  const turns = { active: 1, activePerParty: 1, waiting: 1, waitingPerParty: 1, waitMs: 1_000 }
+  const pools = new Pools({ maxPools, turns, reserved: 1, idleMs: 1_000, now: () => clock.now })
+  const take = (key: string) => {
+    const wants = { key, origin: 'https://a.test', makeConnect: () => () => {}, ready: () => {}, failed: () => {} }
+    const { pool, release } = pools.take(wants)
+    return { pool: pool!, release }
+  }
   return { clock, pools, take }
 }
 

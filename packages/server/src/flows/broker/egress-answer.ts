@@ -13,6 +13,11 @@ export function failureOfEgress(failure: EgressFailure): Failure {
       )
     case 'timeout':
       return new Failure('provider_timeout', 'The provider did not answer in time. Try again later.', cause)
+    case 'busy':
+      return new Failure('unavailable', 'Too many calls wait for this provider. Nothing was sent; try again later.', {
+        ...cause,
+        retryAfterSeconds: 2,
+      })
     case 'too_large':
       return new Failure('provider_answer_refused', 'The headers of the answer are too large.', cause)
     case 'malformed':

@@ -39,8 +39,9 @@ export async function sendCall(
 ): Promise<void> {
   // Between the last wait and this line a revocation may have come: nothing is sent any more.
   if (cut.done !== undefined) throw cut.done
-  const request = outgoing.with(progress.live!.credential.accessToken)
-  const attempt = new Attempt(parts.egress, open.facts.connection.tenant, request)
+  const { id, tenant } = open.facts.connection
+  const request = { ...outgoing.with(progress.live!.credential.accessToken), party: id }
+  const attempt = new Attempt(parts.egress, tenant, request)
   progress.attempt = attempt
   progress.head = await cut.race(Promise.race([attempt.head, failureIn(recorded)]))
 }
