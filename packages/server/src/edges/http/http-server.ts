@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { Failure, notFound } from '../../core/failure.ts'
+import { Failure, invalid, notFound } from '../../core/failure.ts'
 import type { TenantId } from '../../core/ids.ts'
 import { baseUrlOf } from '../../core/tenant.ts'
 import type { Parts } from '../../parts.ts'
@@ -197,6 +197,9 @@ export async function createHttpServer(
     local: boolean,
     isCall: boolean,
   ): Failure | undefined => {
+    // A request line without a version is HTTP/0.9 to the parser, which knows neither headers nor Host.
+    if (request.httpVersionMajor !== 1)
+      return invalid('', 'The request line has no version that is served here. Send HTTP/1.1.')
     if (request.rawHeaders.length > 2 * httpLimits.headers)
       return new Failure('payload_too_large', `A request has ${httpLimits.headers} headers at most. Send less.`)
     return local ? undefined : admission.enter(request, response, isCall ? 'call' : 'other')
