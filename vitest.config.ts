@@ -25,7 +25,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'stories',
-          include: ['test/stories/**/*.test.ts', 'test/attacks/**/*.test.ts'],
+          include: ['test/stories/**/*.test.ts', 'test/attacks/**/*.test.ts', 'test/corpus/**/*.test.ts'],
           testTimeout: 120_000,
         },
       },
