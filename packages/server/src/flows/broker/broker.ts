@@ -2,6 +2,7 @@ import type { TenantId } from '../../core/ids.ts'
 import { settleRenewals } from '../credentials/renew-token.ts'
 import type { BrokerParts } from './broker-parts.ts'
 import { createFactsMemory, type FactsMemory } from './call-facts.ts'
+import { type CallRoom, createCallRoom } from './call-room.ts'
 import { createFirstUses, type FirstUses } from './first-uses.ts'
 import { createLastUsed, type LastUsed } from './last-used.ts'
 import { createSecretsMemory, type SecretsMemory } from './live-secrets.ts'
@@ -14,6 +15,7 @@ export interface Broker {
   readonly facts: FactsMemory
   readonly secrets: SecretsMemory
   readonly streams: StreamRegistry
+  readonly room: CallRoom
   readonly lastUsed: LastUsed
   readonly doubts: TokenDoubts
   readonly firstUses: FirstUses
@@ -36,6 +38,7 @@ export function createBroker(parts: BrokerParts): Broker {
     facts,
     secrets,
     streams,
+    room: createCallRoom(),
     lastUsed,
     doubts,
     firstUses: createFirstUses(),

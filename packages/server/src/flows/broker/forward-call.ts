@@ -24,9 +24,10 @@ export async function forwardCall(
   call: ProxyCall,
   sink: AnswerSink,
 ): Promise<void> {
+  const place = parts.broker.room.enter(caller)
   const cut = new CallCut()
   sink.onGone(() => cut.cut('agent_gone'))
-  const upload = new Upload(call.body, call.takeBody)
+  const upload = new Upload(call.body, call.takeBody, undefined, place)
   const notes: CallNotes = {
     subject: { method: call.method.slice(0, 20), host: hostOnRecord(call.host), pathTemplate: '' },
     reasons: [],
@@ -45,6 +46,7 @@ export async function forwardCall(
     if (failure !== undefined) throw failure
   } finally {
     open?.leave()
+    place.leave()
   }
 }
 

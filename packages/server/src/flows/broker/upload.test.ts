@@ -92,4 +92,46 @@ describe('an upload', () => {
     source.destroy(new Error('the agent left'))
     await expect(body).rejects.toThrow('the agent left')
   })
+
+  describe('in a full room', () => {
+    const roomOf = (size: number) => {
+      const room = {
+        used: 0,
+        keep(bytes: number) {
+          if (room.used + bytes > size) return false
+          room.used += bytes
+          return true
+        },
+        drop(bytes: number) {
+          room.used -= bytes
+        },
+      }
+      return room
+    }
+
+    it('is refused while it is only being looked into', async () => {
+      const room = roomOf(4)
+      const upload = new Upload(Readable.from([Buffer.alloc(3), Buffer.alloc(3)]), undefined, undefined, room)
+      await expect(upload.whole(10)).rejects.toMatchObject({ code: 'unavailable', more: { retryAfterSeconds: 1 } })
+      expect(room.used).toBe(3)
+    })
+
+    it('goes on when it is on its way already, and cannot be sent a second time', async () => {
+      const room = roomOf(4)
+      const chunks = ['abc', 'def', 'ghi'].map(text => Buffer.from(text))
+      const upload = new Upload(Readable.from(chunks), undefined, undefined, room)
+      expect(await read(upload.open())).toBe('abcdefghi')
+      expect([upload.isReplayable, room.used]).toEqual([false, 0])
+    })
+
+    it('counts nothing any more once it is too long to be kept', async () => {
+      const room = roomOf(10 * replayableBytes)
+      const source = Readable.from([Buffer.alloc(replayableBytes), Buffer.alloc(1)])
+      const upload = new Upload(source, undefined, undefined, room)
+      await upload.beginning(replayableBytes)
+      expect(room.used).toBe(replayableBytes)
+      await read(upload.open())
+      expect(room.used).toBe(0)
+    })
+  })
 })

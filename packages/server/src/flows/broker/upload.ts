@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { Failure } from '../../core/failure.ts'
+import type { CallPlace } from './call-room.ts'
 
 /** A body larger than this is not kept to be sent a second time (CONTRACT 7). */
 export const replayableBytes = 1024 * 1024
@@ -15,6 +16,7 @@ export class Upload {
   readonly #chunks: AsyncIterator<Buffer> | undefined
   readonly #takeBody: () => void
   readonly #silenceMs: number
+  readonly #room: Pick<CallPlace, 'keep' | 'drop'>
   #kept: Buffer[] = []
   /** How many chunks went by before the first that is kept. */
   #gone = 0
@@ -23,10 +25,20 @@ export class Upload {
   #opened = 0
   #isWhole: boolean
   #isReplayable = true
+  /** How many chunks, from the first on, whoever reads now has taken. */
+  #taken = 0
+  /** Bytes of what is kept that count in the room of the process. */
+  #counted = 0
   #pulling: Promise<void> | undefined
 
   /** `takeBody` is called once, before anything is read: it lets a client go on that waits for `100 Continue`. */
-  constructor(source: Readable | undefined, takeBody: () => void = () => {}, longestSilenceMs = silenceMs) {
+  constructor(
+    source: Readable | undefined,
+    takeBody: () => void = () => {},
+    longestSilenceMs = silenceMs,
+    room: Pick<CallPlace, 'keep' | 'drop'> = endless,
+  ) {
+    this.#room = room
     this.#silenceMs = longestSilenceMs
     this.#chunks = source?.iterator({ destroyOnReturn: false })
     this.#isWhole = source === undefined
@@ -62,6 +74,7 @@ export class Upload {
   open(): Readable | Buffer | undefined {
     if (this.#isWhole && this.#isReplayable) return this.#bytes === 0 ? undefined : Buffer.concat(this.#kept)
     this.#opened++
+    this.#taken = this.#gone
     return Readable.from(this.#read(this.#opened), { objectMode: false, highWaterMark: 64 * 1024 })
   }
 
@@ -71,10 +84,8 @@ export class Upload {
       while (mine === this.#opened && at < this.#gone + this.#kept.length) {
         const chunk = this.#kept[at - this.#gone]!
         at++
-        if (!this.#isReplayable) {
-          this.#kept.splice(0, at - this.#gone)
-          this.#gone = at
-        }
+        this.#taken = at
+        if (!this.#isReplayable) this.#forget(at - this.#gone)
         yield chunk
       }
       if (this.#isWhole || mine !== this.#opened) return
@@ -97,10 +108,37 @@ export class Upload {
       this.#isWhole = true
       return
     }
+    const isCounted = this.#room.keep(value.length)
+    // What is on its way already may go on, only not a second time; what is still looked into has to wait.
+    if (!isCounted && this.#opened === 0) throw noRoom()
+    if (isCounted) this.#counted += value.length
     this.#kept.push(value)
     this.#bytes += value.length
-    if (this.#bytes > replayableBytes) this.#isReplayable = false
+    if (!isCounted || this.#bytes > replayableBytes) this.#stopKeeping()
   }
+
+  /** From now on a chunk is held only until it is taken: one or two of them, whatever the size of the body. */
+  #stopKeeping(): void {
+    this.#isReplayable = false
+    if (this.#opened > 0) this.#forget(this.#taken - this.#gone)
+  }
+
+  #forget(chunks: number): void {
+    if (chunks <= 0) return
+    const bytes = this.#kept.splice(0, chunks).reduce((sum, chunk) => sum + chunk.length, 0)
+    this.#gone += chunks
+    const counted = Math.min(bytes, this.#counted)
+    this.#counted -= counted
+    this.#room.drop(counted)
+  }
+}
+
+const endless: Pick<CallPlace, 'keep' | 'drop'> = { keep: () => true, drop: () => {} }
+
+function noRoom(): Failure {
+  return new Failure('unavailable', 'Too many bodies are being held. Nothing was sent; try again in a second.', {
+    retryAfterSeconds: 1,
+  })
 }
 
 function withinTime<T>(work: Promise<T>, ms: number): Promise<T> {
