@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { answerHeaders, answerTrailers, hasUnaskedEncoding } from './answer-headers.ts'
+import { answerHeaders, answerTrailers } from './answer-headers.ts'
 
 describe('headers of an answer (row 98, P1, P7)', () => {
   it('pass in order with their repetitions', () => {
@@ -33,10 +33,6 @@ describe('headers of an answer (row 98, P1, P7)', () => {
     'Strict-Transport-Security',
     'Access-Control-Allow-Origin',
     'Clear-Site-Data',
-    'Refresh',
-    'Location',
-    'Content-Location',
-    'Link',
     'X-Accel-Redirect',
     'X-Sendfile',
     'Valetkey-Error',
@@ -56,6 +52,10 @@ describe('headers of an answer (row 98, P1, P7)', () => {
         '3',
         'Transfer-Encoding',
         'chunked',
+        'Link',
+        '</a>; rel=next',
+        'Location',
+        '/a',
         'Set-Cookie',
         'a',
         'Valetkey-Event',
@@ -64,25 +64,5 @@ describe('headers of an answer (row 98, P1, P7)', () => {
         '9',
       ]),
     ).toEqual(['X-Checksum', '9'])
-  })
-
-  it('tell an encoding that was not asked for', () => {
-    expect(hasUnaskedEncoding(['Content-Encoding', 'identity'])).toBe(false)
-    expect(hasUnaskedEncoding(['Content-Type', 'gzip'])).toBe(false)
-    for (const value of ['gzip', 'identity, gzip', 'GZIP', 'br', 'x']) {
-      expect(hasUnaskedEncoding(['content-encoding', value])).toBe(true)
-    }
-    expect(hasUnaskedEncoding(['content-encoding', '', 'Content-Encoding', 'br'])).toBe(true)
-  })
-
-  it('tell an encoding of the transfer that was not asked for', () => {
-    for (const value of ['chunked', 'Chunked', ' identity ']) {
-      expect(hasUnaskedEncoding(['Transfer-Encoding', value])).toBe(false)
-    }
-    for (const value of ['gzip', 'gzip, chunked', 'chunked, gzip', 'deflate', 'chunked, chunked']) {
-      expect(hasUnaskedEncoding(['transfer-encoding', value])).toBe(true)
-    }
-    expect(hasUnaskedEncoding(['transfer-encoding', 'gzip', 'transfer-encoding', 'chunked'])).toBe(true)
-    expect(hasUnaskedEncoding(['constructor', 'gzip'])).toBe(false)
   })
 })

@@ -1,22 +1,17 @@
 import { connectionNames, isConnectionHeader } from './connection-headers.ts'
 
 /**
- * Not passed to the agent: cookies; words about an origin, which would speak for ours; redirects and links, because an
- * SDK that follows one to the provider takes the agent's token along; orders to a web server in front of us.
+ * Not passed to the agent: cookies; words about an origin, which would speak for ours; orders to a web server in front of
+ * us. Links are rewritten by `rewriteLinkHeaders`.
  */
 const removed = new Set([
   'alt-svc',
   'clear-site-data',
-  'content-encoding',
-  'content-location',
   'expect-ct',
-  'link',
-  'location',
   'nel',
   'origin-agent-cluster',
   'public-key-pins',
   'public-key-pins-report-only',
-  'refresh',
   'report-to',
   'reporting-endpoints',
   'service-worker-allowed',
@@ -46,33 +41,18 @@ export function answerHeaders(rawHeaders: readonly string[]): string[] {
   return headers
 }
 
-/** The same for trailers, which may never say how the message is framed or handled (RFC 9110 section 6.5.1). */
+/** The same for trailers, which may never say how the message is framed, handled or routed (RFC 9110 section 6.5.1). */
 export function answerTrailers(rawTrailers: readonly string[]): string[] {
   const kept = answerHeaders(rawTrailers)
   const trailers: string[] = []
   for (let i = 0; i + 1 < kept.length; i += 2) {
     if (
-      !/^(?:content-|host$|cache-control$|www-authenticate$|authorization$|age$|date$|expires$|vary$)/i.test(kept[i]!)
+      !/^(?:content-|host$|link$|location$|refresh$|cache-control$|www-authenticate$|authorization$|age$|date$|expires$|vary$)/i.test(
+        kept[i]!,
+      )
     ) {
       trailers.push(kept[i]!, kept[i + 1]!)
     }
   }
   return trailers
 }
-
-/**
- * Whether the body comes in an encoding although identity was asked for, as content or as a transfer coding beside
- * `chunked` (RFC 9112 section 7): such an answer is refused, for it cannot be scrubbed.
- */
-export function hasUnaskedEncoding(rawHeaders: readonly string[]): boolean {
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const plain = plainValues.get(rawHeaders[i]!.toLowerCase())
-    if (plain !== undefined && !plain.test(rawHeaders[i + 1]!)) return true
-  }
-  return false
-}
-
-const plainValues: ReadonlyMap<string, RegExp> = new Map([
-  ['content-encoding', /^\s*(?:identity)?\s*$/i],
-  ['transfer-encoding', /^\s*(?:chunked|identity)?\s*$/i],
-])

@@ -1,4 +1,5 @@
 import { connectionNames, isConnectionHeader } from './connection-headers.ts'
+import { identityOnly, type Offer } from './content-codings.ts'
 
 export interface ForwardRules {
   /** The entry's own request headers, lower case (`ApiFacts.requestHeaders`). */
@@ -7,6 +8,8 @@ export interface ForwardRules {
   readonly defaultHeaders?: Readonly<Record<string, string>>
   /** The header in which the caller will put the credential: never taken from the agent. */
   readonly credentialHeader?: string
+  /** What goes up as `Accept-Encoding`; identity alone unless said. */
+  readonly offer?: Offer
 }
 
 export type Forwarded =
@@ -107,8 +110,8 @@ const single = new Set([
 
 /**
  * The headers that go up, as a flat list in the agent's order: an allow-list and the entry's own, minus what is never
- * forwarded and what `Connection` names (RFC 9110 section 7.6.1). `accept-encoding` is ours: identity, so that the
- * answer can be scrubbed. The caller adds `content-length` if it is known, and the credential last.
+ * forwarded and what `Connection` names (RFC 9110 section 7.6.1). `accept-encoding` is ours: what we can look
+ * into. The caller adds `content-length` if it is known, and the credential last.
  */
 export function forwardHeaders(rawHeaders: readonly string[], rules: ForwardRules): Forwarded {
   const dropped = connectionNames(rawHeaders)
@@ -138,7 +141,7 @@ export function forwardHeaders(rawHeaders: readonly string[], rules: ForwardRule
   for (const [name, value] of Object.entries(rules.defaultHeaders ?? {})) {
     if (!present.has(name.toLowerCase())) headers.push(name.toLowerCase(), value)
   }
-  headers.push('accept-encoding', 'identity')
+  headers.push('accept-encoding', (rules.offer ?? identityOnly).value)
   return { ok: true, headers }
 }
 

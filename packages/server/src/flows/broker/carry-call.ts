@@ -1,6 +1,7 @@
 import type { AgentCaller } from '../../core/caller.ts'
 import { Failure } from '../../core/failure.ts'
 import { accessEvent, firstUseEvent } from './access-event.ts'
+import { answerRules } from './answer-rules.ts'
 import type { AnswerSink } from './answer-sink.ts'
 import type { CallFacts } from './call-facts.ts'
 import { endFacts, outcomeOf } from './call-outcome.ts'
@@ -45,6 +46,7 @@ export async function carryCall(
   try {
     relayed = await exchange(parts, call, sink, carriage, recording, progress)
     if (relayed.end === 'whole') await cut.race(sink.finished)
+    if (relayed.end === 'refused') failed = relayed.failure
   } catch (thrown) {
     failed = thrown
     progress.attempt?.abort('given up')
@@ -89,7 +91,7 @@ async function exchange(
   recording: Promise<'recorded' | 'exhausted'>,
   progress: Progress,
 ): Promise<Relayed> {
-  const { open, cut } = carriage
+  const { open, cut, outgoing } = carriage
   const { decision, facts } = open
   const recorded = recording.then(outcome => {
     if (outcome === 'exhausted') throw new Failure('quota_exhausted', 'The budget of the grant is used up.')
@@ -104,14 +106,11 @@ async function exchange(
   await sendCall(parts, carriage, recorded, progress)
   const refusal = await cut.race(refusalOf(progress.attempt!, progress.head!, facts.provider.entry))
   if (refusal !== undefined) await meetRefusal(parts, carriage, refusal, recorded, progress)
-  requireReadable(progress.head!, call.method)
+  const coding = requireReadable(progress.head!, call.method, outgoing.offer)
   await cut.race(recorded)
   if (cut.done !== undefined) throw cut.done
-  cut.onCut(({ why }) => {
-    progress.attempt!.abort(why)
-    sink.cut()
-  })
-  return relayAnswer(progress.attempt!, progress.head!, progress.live.needles, sink)
+  const rules = answerRules(open, call, progress.head!.status, coding)
+  return relayAnswer(progress.attempt!, progress.head!, progress.live.needles, sink, rules, cut)
 }
 
 /** The grant gave no call: its budget is spent, or it ended since it was read. */

@@ -1,5 +1,6 @@
 import type { AgentCaller } from '../../core/caller.ts'
 import { Failure } from '../../core/failure.ts'
+import { identityOnly, offeredCodings } from '../../core/request/content-codings.ts'
 import { EgressFailure } from '../../engines/egress/egress.ts'
 import { accessEvent } from './access-event.ts'
 import type { AnswerSink } from './answer-sink.ts'
@@ -36,7 +37,9 @@ export async function forwardCall(
   try {
     open = await openCall(parts, parts.broker.facts, parts.broker.streams, caller, call, cut, notes)
     const { provider } = open.facts
-    const outgoing = await cut.race(prepareOutgoing(provider, open.decision.target, call, upload))
+    // Links are written into a body that is read, and not into a compressed one.
+    const offer = open.decision.operation?.links === undefined ? offeredCodings(call.rawHeaders) : identityOnly
+    const outgoing = await cut.race(prepareOutgoing(provider, open.decision.target, call, upload, offer))
     await carryCall(parts, caller, call, sink, { open, outgoing, upload, cut })
   } catch (thrown) {
     const failure = await asRefusal(parts, caller, call, open, thrown)

@@ -1,6 +1,7 @@
 import type { ResolvedProvider } from '../../core/catalogue/resolved-provider.ts'
 import { Failure, invalid } from '../../core/failure.ts'
 import { bodyNeedsInspection, firstBytesWanted, inspectedBytes } from '../../core/request/body-kind.ts'
+import type { Offer } from '../../core/request/content-codings.ts'
 import { type FoundParameter, findCredentialParameter } from '../../core/request/credential-parameters.ts'
 import { overrideParameters } from '../../core/request/override-parameters.ts'
 import { forwardHeaders } from '../../core/request/request-headers.ts'
@@ -11,6 +12,8 @@ import type { Upload } from './upload.ts'
 
 /** A request on its way up, complete but for the credential, so that it can be sent with another one. */
 export interface Outgoing {
+  /** The codings in which the answer may come. */
+  readonly offer: Offer
   with(accessToken: Secret): StreamRequest
 }
 
@@ -24,6 +27,7 @@ export async function prepareOutgoing(
   target: string,
   call: ProxyCall,
   upload: Upload,
+  offer: Offer,
 ): Promise<Outgoing> {
   const { api } = provider.entry
   const credential = api.credentialHeader ?? { name: 'authorization', scheme: 'Bearer' }
@@ -31,6 +35,7 @@ export async function prepareOutgoing(
     entryHeaders: api.requestHeaders,
     ...(api.defaultHeaders !== undefined && { defaultHeaders: api.defaultHeaders }),
     credentialHeader: credential.name,
+    offer,
   })
   if (!forwarded.ok) throw invalid(`/headers/${forwarded.header}`, forwarded.why)
   const refused = [...api.credentialParameters, ...overrideParameters]
@@ -39,6 +44,7 @@ export async function prepareOutgoing(
   await inspectBody(refused, headerOf(forwarded.headers, 'content-type'), call, upload)
   const length = headerOf(call.rawHeaders, 'content-length')
   return {
+    offer,
     with(accessToken) {
       const body = upload.open()
       const isStream = body !== undefined && !Buffer.isBuffer(body)

@@ -15,6 +15,8 @@ export interface ProxyCall {
   readonly query: string
   readonly rawHeaders: readonly string[]
   readonly body?: Readable
+  /** Where the agent reaches the proxy, for links in answers: the base URL, and `https://{connection}.{domain}` if it came so. */
+  readonly reached: { readonly baseUrl: string; readonly hostUrl?: string }
   /** Lets a client go on that waits for `100 Continue`. */
   readonly takeBody: () => void
 }

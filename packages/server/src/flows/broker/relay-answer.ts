@@ -1,74 +1,106 @@
 import { Failure } from '../../core/failure.ts'
-import { answerHeaders, answerTrailers, hasUnaskedEncoding } from '../../core/request/answer-headers.ts'
-import { shieldedHeaders } from '../../core/request/shielded-headers.ts'
+import { type Coding, codingOf, type Offer } from '../../core/request/content-codings.ts'
 import type { Needles } from '../../core/scrub/needles.ts'
-import { scrubStream } from '../../core/scrub/scrub-stream.ts'
-import { scrubText } from '../../core/scrub/scrub-text.ts'
 import type { EgressFailure } from '../../engines/egress/egress.ts'
+import { answerHead } from './answer-head.ts'
+import type { AnswerRules } from './answer-rules.ts'
 import type { AnswerSink } from './answer-sink.ts'
 import type { Attempt, Head } from './attempt.ts'
+import type { CallCut } from './call-cut.ts'
+import { passCompressed } from './pass-compressed.ts'
+import { passPlain } from './pass-plain.ts'
+import { hasLinks, passRewritten } from './pass-rewritten.ts'
 
 export interface Relayed {
-  /** `whole`: to its last byte; `cut`: the provider, the agent or a revocation ended it before. */
-  readonly end: 'whole' | 'cut'
+  /**
+   * `whole`: to its last byte; `cut`: provider, agent, a revocation or a secret in it ended it before; `refused`: nothing
+   * of it went out, and `failure` says why.
+   */
+  readonly end: 'whole' | 'cut' | 'refused'
   readonly bytesOut: number
   /** Places where the answer echoed a secret. */
   readonly echoes: number
-  readonly failure?: EgressFailure
+  readonly failure?: EgressFailure | Failure
 }
 
-/** Throws `provider_answer_refused` for a body that cannot be scrubbed. Before the head. */
-export function requireReadable(head: Head, method: string): void {
-  const hasBody = method !== 'HEAD' && head.status !== 204 && head.status !== 304
-  if (hasBody && hasUnaskedEncoding(head.rawHeaders)) {
-    throw new Failure(
-      'provider_answer_refused',
-      'The provider sent an encoded body although none was asked for. It cannot be checked for secrets.',
-    )
-  }
+/** The body of an answer on its way, as one of the ways to pass it sees its surroundings. */
+export interface Passage {
+  readonly attempt: Attempt
+  readonly head: ReturnType<typeof answerHead>
+  readonly rawHead: Head
+  readonly needles: Needles
+  readonly sink: AnswerSink
+  readonly rules: AnswerRules
+  /** Sends body bytes; false: wait for the drain. */
+  write(chunk: Buffer): boolean
+  /** The end of the answer; `echoes` in its body. */
+  whole(rawTrailers: readonly string[], echoes: number): void
+  /** It breaks off: as a failure while nothing was sent, then as a broken connection. */
+  broken(failure: EgressFailure | Failure, echoes: number): void
 }
 
 /**
- * Passes an answer on: status, the headers that an agent may see, the body as it streams, trailers; each with every live
- * secret of the connection masked (P1). Back-pressure goes from the agent to the provider. An answer that breaks off
- * upstream breaks off here, and never ends as if it were whole.
+ * The coding of the body, undefined for none. Throws `provider_answer_refused` for a body that cannot be searched. Before
+ * the head.
  */
-export function relayAnswer(attempt: Attempt, head: Head, needles: Needles, sink: AnswerSink): Promise<Relayed> {
-  let echoes = 0
-  const masked = (headers: readonly string[]): string[] => {
-    const clean: string[] = []
-    for (let i = 0; i + 1 < headers.length; i += 2) {
-      const name = scrubText(needles, headers[i]!)
-      const value = scrubText(needles, headers[i + 1]!)
-      echoes += name.hits + value.hits
-      // A name with asterisks in it says nothing to anybody.
-      if (name.hits === 0) clean.push(headers[i]!, value.text)
+export function requireReadable(head: Head, method: string, offer: Offer): Coding | undefined {
+  const hasBody = method !== 'HEAD' && head.status !== 204 && head.status !== 304
+  const coding = hasBody ? codingOf(head.rawHeaders, offer) : undefined
+  if (coding !== 'unreadable') return coding
+  throw new Failure(
+    'provider_answer_refused',
+    'The provider sent a body in an encoding that was not asked for. It cannot be checked for secrets.',
+  )
+}
+
+/**
+ * Passes an answer on: status, the headers that an agent may see, the body as it streams, trailers; every live secret of
+ * the connection masked, or, in a compressed body, refused (P1); links to the provider leading through the proxy (P7).
+ * Back-pressure goes from the agent to the provider. An answer that breaks off upstream breaks off here, and never ends as
+ * if it were whole.
+ */
+export function relayAnswer(
+  attempt: Attempt,
+  rawHead: Head,
+  needles: Needles,
+  sink: AnswerSink,
+  rules: AnswerRules,
+  cut: CallCut,
+): Promise<Relayed> {
+  const head = answerHead(rawHead, needles, sink, rules)
+  return new Promise<Relayed>((resolve, reject) => {
+    let bytesOut = 0
+    const settle = (end: Relayed['end'], echoes: number, failure?: Relayed['failure']) =>
+      resolve({ end, bytesOut, echoes: head.echoes + echoes, ...(failure !== undefined && { failure }) })
+    const passage: Passage = {
+      attempt,
+      head,
+      rawHead,
+      needles,
+      sink,
+      rules,
+      write(chunk) {
+        if (chunk.length === 0) return true
+        bytesOut += chunk.length
+        return sink.write(chunk)
+      },
+      whole(rawTrailers, echoes) {
+        sink.end(head.trailers(rawTrailers))
+        settle('whole', echoes)
+      },
+      broken(failure, echoes) {
+        if (head.isSent) sink.cut()
+        settle(head.isSent ? 'cut' : 'refused', echoes, failure)
+      },
     }
-    return clean
-  }
-  const body = scrubStream(needles)
-  let bytesOut = 0
-  const write = (chunk: Buffer): boolean => {
-    if (chunk.length === 0) return true
-    bytesOut += chunk.length
-    return sink.write(chunk)
-  }
-  sink.head(head.status, shieldedHeaders(masked(answerHeaders(head.rawHeaders)), head.status))
-  return new Promise<Relayed>(resolve => {
-    const settle = (end: Relayed['end'], failure?: EgressFailure) =>
-      resolve({ end, bytesOut, echoes: echoes + body.hits, ...(failure !== undefined && { failure }) })
-    sink.onDrain(() => attempt.resume())
-    attempt.release({
-      data: chunk => write(body.push(chunk)),
-      end: rawTrailers => {
-        write(body.end())
-        sink.end(masked(answerTrailers(rawTrailers)))
-        settle('whole')
-      },
-      fail: failure => {
-        sink.cut()
-        settle('cut', failure)
-      },
+    const pass = rules.coding !== undefined ? passCompressed : hasLinks(rawHead, rules) ? passRewritten : passPlain
+    const stop = pass(passage)
+    cut.onCut(done => {
+      // Whoever waits for a head that was not sent hears why there will be none.
+      if (!head.isSent) reject(done)
+      attempt.abort(done.why)
+      stop()
+      if (head.isSent) sink.cut()
     })
   })
 }

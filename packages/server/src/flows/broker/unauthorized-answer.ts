@@ -1,4 +1,6 @@
+import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import type { ProviderEntry } from '../../core/catalogue/provider.ts'
+import { type Coding, codingOf, type Offer } from '../../core/request/content-codings.ts'
 import { readBoundedJson } from '../../core/token/bounded-json.ts'
 import { atPointer } from '../../core/token/json-pointer.ts'
 import type { Attempt, Head } from './attempt.ts'
@@ -24,12 +26,27 @@ export async function refusalOf(
   const length = headerOf(head.rawHeaders, 'content-length')
   if (!/json/i.test(type) || (length !== undefined && Number(length) > longestRefusal)) return undefined
   const { bytes, isWhole } = await attempt.beginning(longestRefusal)
-  if (!isWhole) return undefined
-  const read = readBoundedJson(bytes, bounds)
+  const plain = isWhole ? inflated(bytes, codingOf(head.rawHeaders, anyCoding)) : undefined
+  if (plain === undefined) return undefined
+  const read = readBoundedJson(plain, bounds)
   if (read.kind !== 'object') return undefined
   const isDeclared = rules.some(rule => {
     const value = atPointer(read.value, rule.pointer)
     return typeof value === 'string' && rule.values.includes(value)
   })
   return isDeclared ? 'declared' : undefined
+}
+
+const anyCoding: Offer = { value: '', codings: ['gzip', 'br'] }
+
+/** So few bytes are inflated at once faster than a thread is asked for it. Undefined when they cannot be read. */
+function inflated(bytes: Buffer, coding: Coding | 'unreadable' | undefined): Buffer | undefined {
+  try {
+    const options = { maxOutputLength: longestRefusal }
+    if (coding === 'gzip') return gunzipSync(bytes, options)
+    if (coding === 'br') return brotliDecompressSync(bytes, options)
+    return coding === undefined ? bytes : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -11,6 +11,7 @@ import { challengeFor, requireScopes } from '../challenge.ts'
 import type { Arrival, ProxyHandler } from '../http-server.ts'
 import { asFailure, isOurFault, renderProblem } from '../problem.ts'
 import { parseProxyUrl } from './parse-proxy-url.ts'
+import { urlOfOwnHost } from './proxy-host.ts'
 import { responseSink } from './response-sink.ts'
 
 export interface Proxy {
@@ -27,7 +28,9 @@ export function createProxyHandler(parts: Parts, authenticate: Authenticate): Pr
   const handle: ProxyHandler = (request, response, arrival, url) => {
     request.on('error', () => {})
     const sink = responseSink(response, arrival)
-    const call = callOf(request, response, url)
+    const hostUrl = urlOfOwnHost(request.headers.host, parts.config.proxyDomain, arrival.baseUrl)
+    const reached = { baseUrl: arrival.baseUrl, ...(hostUrl !== undefined && { hostUrl }) }
+    const call = callOf(request, response, url, reached)
     const work = async () => {
       const caller = await agentOf(authenticate, request, arrival)
       await forwardCall(context, caller, call, sink)
@@ -65,13 +68,19 @@ export function createProxyHandler(parts: Parts, authenticate: Authenticate): Pr
   }
 }
 
-function callOf(request: IncomingMessage, response: ServerResponse, url: string): ProxyCall {
+function callOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+  url: string,
+  reached: ProxyCall['reached'],
+): ProxyCall {
   const hasBody =
     request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0
   return {
     method: request.method ?? '',
     ...parseProxyUrl(url),
     rawHeaders: request.rawHeaders,
+    reached,
     ...(hasBody && { body: request }),
     takeBody() {
       if (isWaitingToSend(request)) response.writeContinue()
