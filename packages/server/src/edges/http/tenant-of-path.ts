@@ -26,6 +26,8 @@ export function splitTenant(url: string): TenantPath {
   return { slug, url: below.startsWith('?') ? `/${below}` : below }
 }
 
+const mostTenants = 10_000
+
 /** Finds tenants by slug. Found ones are remembered; an unknown slug is asked for again at every request. */
 export function createTenantFinder(locator: Locator): (slug: string | undefined) => Promise<TenantId | undefined> {
   const known = new Map<string, TenantId>()
@@ -36,7 +38,9 @@ export function createTenantFinder(locator: Locator): (slug: string | undefined)
     const found = known.get(key)
     if (found !== undefined) return found
     const id = slug === undefined ? await locator.firstTenant() : await locator.tenantBySlug(slug)
-    if (id !== undefined) known.set(key, id)
+    if (id === undefined) return undefined
+    if (known.size >= mostTenants) known.delete(known.keys().next().value!)
+    known.set(key, id)
     return id
   }
 }

@@ -20,5 +20,7 @@ export const egressLimits = {
   headersMs: 30_000,
   /** The longest silence inside an answer; a long poll of a provider needs more than the head takes. */
   bodySilenceMs: 300_000,
+  /** Tenants whose allow-list is remembered. */
+  tenants: 10_000,
   answerHeaderBytes: 64 * 1024,
 } as const

@@ -66,6 +66,7 @@ export function openEgress(options: EgressOptions): Egress {
     if (known !== undefined) return known
     const remember = (inList: TenantInList) => {
       const rules = rulesOf(options.allow, inList)
+      if (rulesByTenant.size >= egressLimits.tenants) rulesByTenant.delete(rulesByTenant.keys().next().value!)
       rulesByTenant.set(tenant, rules)
       return rules
     }

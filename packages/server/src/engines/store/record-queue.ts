@@ -8,7 +8,11 @@ import type { Handle, Kind } from './schema.ts'
 import { type Spending, spend } from './spend.ts'
 import type { RecordEntry } from './store.ts'
 
-/** Entries that may wait at once, over all tenants; about 10 MB. Above it the log is too slow to act on: we refuse. */
+/**
+ * Entries that may wait at once, over all tenants; about 10 MB. Above it the log is too slow to act on: we refuse. What
+ * tells the end of something that is on the record already may take as many places again: it has happened, and the
+ * record of it must not be lost to those who only begin.
+ */
 export const recordQueueBound = 10_000
 /** Entries of one transaction. More would hold row locks longer without saving a measurable part of an fsync. */
 const batchBound = 1_000
@@ -73,8 +77,9 @@ export function recordQueue(options: RecordQueueOptions): RecordQueue {
   return {
     record(tenant, { event, spend: spending }) {
       if (isClosed) return Promise.reject(new Failure('unavailable', 'The server is stopping. Try again.'))
-      if (count >= bound) {
-        return Promise.reject(new Failure('unavailable', 'Too many events wait for the audit log. Try again.'))
+      if (count >= (event.of === undefined ? bound : 2 * bound)) {
+        const why = 'Too many events wait for the audit log. Try again.'
+        return Promise.reject(new Failure('unavailable', why, { retryAfterSeconds: 1 }))
       }
       return new Promise((resolve, reject) => {
         // A bad event is its sender's fault alone: it never gets into a batch.

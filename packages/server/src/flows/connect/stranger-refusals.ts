@@ -4,6 +4,7 @@ import type { Store } from '../../engines/store/store.ts'
 /** Refused callbacks that belong to no flow of ours, in a minute, that go on the record. */
 export const mostOnRecord = 60
 const windowMs = 60_000
+const mostTenants = 10_000
 
 interface Window {
   since: number
@@ -23,6 +24,7 @@ export function countStranger(store: Store, tenant: TenantId, now: number): { re
   const mine = windows.get(store) ?? new Map<TenantId, Window>()
   windows.set(store, mine)
   const window = mine.get(tenant) ?? { since: now, recorded: 0, leftOut: 0 }
+  if (mine.size >= mostTenants && !mine.has(tenant)) mine.delete(mine.keys().next().value!)
   mine.set(tenant, window)
   if (now < window.since || now - window.since >= windowMs) {
     window.since = now
