@@ -15,6 +15,7 @@ it('refuses what begins when the log is full, and still takes what tells the end
   const disk = new Promise<void>((_, reject) => {
     fail = reject
   })
+  disk.catch(() => {})
   const queue = recordQueue({ kind: 'sqlite', nodeId: 'a', random: randomBytes, bound: 2, transaction: () => disk })
   const tenant = id('ten')
   const begins = () => queue.record(tenant, { event: eventOf() })
