@@ -9,6 +9,9 @@ export interface PathRule {
   readonly pattern: string
 }
 
+/** Ids by resource type. */
+export type GrantedResources = Readonly<Record<string, readonly string[]>>
+
 /** What one user lets one agent do on one connection, until when. */
 export interface Grant {
   readonly id: GrantId
@@ -19,6 +22,8 @@ export interface Grant {
   readonly connection: ConnectionId
   readonly permissions: readonly string[]
   readonly paths: readonly PathRule[]
+  /** When there: only calls all of whose resources of these types are listed, and that name one at all. */
+  readonly resources?: GrantedResources
   readonly unattended: boolean
   readonly task?: TaskId
   readonly grantedBy: AppId | OperatorId
@@ -53,6 +58,7 @@ export function grantTuple(grant: Omit<Grant, 'mac' | 'calls' | 'lastUsedAt'>): 
     grant.connection,
     JSON.stringify(grant.permissions),
     JSON.stringify(grant.paths.map(rule => [rule.methods, rule.host ?? null, rule.pattern])),
+    grant.resources === undefined ? undefined : JSON.stringify(Object.entries(grant.resources).toSorted(byType)),
     grant.unattended ? 1 : 0,
     grant.task,
     grant.grantedBy,
@@ -63,6 +69,11 @@ export function grantTuple(grant: Omit<Grant, 'mac' | 'calls' | 'lastUsedAt'>): 
     grant.endedAt,
     grant.endedReason,
   ]
+}
+
+/** The order of types is not the writer's: a database may give members back in another. */
+function byType([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : 1
 }
 
 /** Why a grant no longer counts at `now`, or undefined while it is live. Pure: time is given. */

@@ -82,6 +82,22 @@ const operation = object({
   verified: truth,
   links: optional(list(object({ pointer, host: optional(host) }))),
   encodedSlash: optional(truth),
+  resources: optional(
+    list(
+      object({
+        type: text(),
+        in: list(oneOf('path', 'query', 'form', 'json', 'header'), 1),
+        name: optional(text()),
+        pointer: optional(pointer),
+        header: optional(header),
+        many: optional(truth),
+        optional: optional(truth),
+        uuid: optional(truth),
+        without: optional(list(text(), 1)),
+      }),
+      1,
+    ),
+  ),
 })
 
 /** The shape of a catalogue entry: agrees with the type `ProviderEntry` (a test sees to it) and makes the JSON schema. */

@@ -1,6 +1,6 @@
 import { entryShape } from './entry-shape.ts'
 import { checkPattern, compilePattern, type PathPattern } from './pattern.ts'
-import type { Operation, ProviderEntry, Route } from './provider.ts'
+import type { Operation, ProviderEntry, ResourceLocation, Route } from './provider.ts'
 
 /** Everything that is wrong with an entry as it came from its file, each as `pointer: words`. Empty: fit to serve. */
 export function lintEntry(value: unknown): string[] {
@@ -109,7 +109,33 @@ function operationFaults(entry: ProviderEntry): string[] {
       if (host !== undefined && !hostsOf(entry).has(host))
         faults.push(`${at}: links to ${host}, which is no host of the entry`)
     }
+    for (const location of operation.resources ?? []) {
+      faults.push(...locationFaults(entry, operation, location).map(fault => `${at}: ${fault}`))
+    }
   }
+  return faults
+}
+
+function locationFaults(entry: ProviderEntry, operation: Operation, location: ResourceLocation): string[] {
+  const faults: string[] = []
+  const { type, name, pointer, header } = location
+  if (!Object.hasOwn(entry.resourceTypes, type)) faults.push(`a resource of the unknown type "${type}"`)
+  for (const carrier of location.in) {
+    const isNamed =
+      carrier === 'header'
+        ? header !== undefined
+        : carrier === 'json'
+          ? (name ?? pointer) !== undefined
+          : name !== undefined
+    if (!isNamed) faults.push(`a resource in ${carrier} has no name`)
+    if (carrier === 'path' && operation.routes.some(route => !route.pattern.includes(`{${name}}`))) {
+      faults.push(`not every route has the path parameter {${name}} of a resource`)
+    }
+    if (carrier === 'header' && header !== undefined && !entry.api.requestHeaders.includes(header)) {
+      faults.push(`the header ${header} of a resource is not one of /api/requestHeaders`)
+    }
+  }
+  if (name !== undefined && pointer !== undefined) faults.push('a resource has a name or a pointer, not both')
   return faults
 }
 

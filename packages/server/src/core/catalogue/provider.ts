@@ -174,6 +174,33 @@ export interface Operation {
   readonly links?: readonly { readonly pointer: string; readonly host?: string }[]
   /** `%2f` may stand within a path parameter. */
   readonly encodedSlash?: boolean
+  /**
+   * Where the ids of resources stand in a call, so that a grant can be narrowed to some of them. Every place that can name
+   * one is here, or none: an operation without any is refused under a grant that constrains resources.
+   */
+  readonly resources?: readonly ResourceLocation[]
+}
+
+/** A place of a call that holds ids of resources. */
+export interface ResourceLocation {
+  /** A resource type of the entry; a grant's `resources` has it as key. */
+  readonly type: string
+  /** Where it may stand. In more than one of them at once all must say the same. */
+  readonly in: readonly ('path' | 'query' | 'form' | 'json' | 'header')[]
+  /** The parameter: `{name}` of the path, a name in query or form, a member at the top of a JSON body. */
+  readonly name?: string
+  /** Deeper in a JSON body, or in the JSON of the header: RFC 6901, and `*` for each item of a list. */
+  readonly pointer?: string
+  /** With `header`: the header, lower case; its value as it stands, or JSON if there is a pointer. */
+  readonly header?: string
+  /** Several ids: separated by commas, or a list in JSON. */
+  readonly many?: boolean
+  /** May be left out, as the call then names no further resource. */
+  readonly optional?: boolean
+  /** Ids are UUIDs, with or without dashes. */
+  readonly uuid?: boolean
+  /** Parameters that would make this id mean another resource: refused under a grant that constrains resources. */
+  readonly without?: readonly string[]
 }
 
 export interface Route {

@@ -1,13 +1,15 @@
 import type { ErrorCode, Reason } from '@valetkey/contract/errors'
 import type { Action } from '@valetkey/contract/events'
 import type { AgentCaller } from '../caller.ts'
-import { lookAlike, match, type OperationMatch, type OperationTable } from '../catalogue/match-operation.ts'
+import { lookAlike, match, type OperationTable } from '../catalogue/match-operation.ts'
 import { checkPattern, compilePattern, foldPath, matchPattern, type PathPattern } from '../catalogue/pattern.ts'
 import type { Operation } from '../catalogue/provider.ts'
 import type { ResolvedOrigin, ResolvedProvider } from '../catalogue/resolved-provider.ts'
 import type { Connection } from '../connection.ts'
-import { endOf, type Grant, type PathRule } from '../grant.ts'
+import { endOf, type Grant, type GrantedResources, type PathRule } from '../grant.ts'
 import { isTaskLive, type Task } from '../task.ts'
+import { type CallArguments, type FoundResources, findResources, type NamedResource } from './find-resources.ts'
+import { meetsResources, whyNotMet } from './meets-resources.ts'
 import { narrowest } from './narrowest.ts'
 import { covers, coversUnlisted, isReading } from './permission.ts'
 import { scopesMissing } from './scopes.ts'
@@ -30,6 +32,8 @@ export interface Question {
   readonly task?: Task
   /** The agent's ceiling, when it has one: a permission counts only within it. */
   readonly ceiling?: readonly string[]
+  /** What the call says beside method and path. Left out: nothing at all. */
+  readonly arguments?: CallArguments
   /** Milliseconds. */
   readonly now: number
 }
@@ -45,6 +49,8 @@ export interface Called {
   readonly action: Action
   /** The pattern of the operation's route; nothing for what is not catalogued: such paths are on no record. */
   readonly pathTemplate?: string
+  /** The parameters of its path, percent-encoded. */
+  readonly params?: Readonly<Record<string, string>>
 }
 
 export interface Allowed extends Called {
@@ -53,10 +59,11 @@ export interface Allowed extends Called {
   readonly grant: Grant
   /** A catalogued list, fetch or search: it may go beside the commit of its record (P2). */
   readonly mayGoBesideCommit: boolean
-  /** Host of the entry, its target, and the parameters of the path. */
+  /** Host of the entry, and its target. */
   readonly host: string
   readonly target: string
-  readonly params: Readonly<Record<string, string>>
+  /** When the grant constrains resources: those that the call names. */
+  readonly resources?: readonly NamedResource[]
 }
 
 export interface Denied extends Partial<Called> {
@@ -67,6 +74,8 @@ export interface Denied extends Partial<Called> {
   readonly endedReason?: NonNullable<Grant['endedReason']>
   /** With `missing_scopes`. */
   readonly requiredScopes?: readonly string[]
+  /** A grant that covers the call constrains resources, and only the body tells which ones it names: read it and ask again. */
+  readonly wantsBody?: boolean
 }
 
 /**
@@ -84,33 +93,38 @@ export function decide(question: Question): Decision {
   const called = place === undefined ? undefined : calledOf(question, place.host)
   const reasons: Reason[] = [...reasonsOfState(connection, question.provider)]
   const standing = standingOf(question)
-  const paying = called === undefined ? undefined : payingOf(question, called, place!.host, standing.live)
+  const payment = called === undefined ? undefined : paymentOf(question, called, place!.host, standing.live)
+  const paying = payment?.grant
   const ended = standing.live.length > 0 ? undefined : endedOf(question, called, place?.host, standing.ended)
   if (standing.live.length === 0) reasons.push(ended === undefined ? grantRequired(question) : grantExpired(ended.why))
   const refused = place === undefined ? undefined : refusalOf(question, place)
+  let isUnjudged = false
   if (refused !== undefined) reasons.push(refused)
   else if (called?.operation?.links !== undefined) reasons.push(linksReason(called.operation))
-  else if (called !== undefined && standing.live.length > 0 && paying === undefined)
-    reasons.push(notPermitted(question, called, place!.host))
+  else if (called !== undefined && standing.live.length > 0 && paying === undefined) {
+    reasons.push(notPermitted(question, called, place!.host, payment))
+    isUnjudged = payment?.found?.kind === 'unread'
+  }
   const requiredScopes = called?.operation === undefined ? [] : missingScopes(question, connection, called.operation)
   if (requiredScopes.length > 0) reasons.push(scopesReason(requiredScopes))
   if (place === undefined) reasons.push(hostReason(question))
   if (reasons.length === 0 && called !== undefined && paying !== undefined && place !== undefined) {
     return {
       allowed: true,
-      ...shown(called),
+      ...called,
       grant: paying,
       mayGoBesideCommit: called.operation !== undefined && isReading(called.action),
       host: place.host,
       target: place.target,
-      params: called.matched?.params ?? {},
+      ...(payment?.found?.kind === 'found' && { resources: payment.found.resources }),
     }
   }
   return {
     ...deny(reasons),
-    ...(called !== undefined && shown(called)),
+    ...called,
     ...(ended !== undefined && { endedReason: ended.why }),
     ...(requiredScopes.length > 0 && { requiredScopes }),
+    ...(isUnjudged && reasons.length === 1 && { wantsBody: true }),
   }
 }
 
@@ -126,14 +140,6 @@ function linksReason(operation: Operation): Reason {
   )
 }
 
-interface Known extends Called {
-  readonly matched?: OperationMatch
-}
-
-function shown({ matched, ...called }: Known): Called {
-  return called
-}
-
 /** CONTRACT 5: a token with a user reaches that user's connections only; a revoked one is gone for everyone. */
 function isInReach(connection: Connection, caller: Question['caller']): boolean {
   if (connection.tenant !== caller.tenant || connection.status === 'revoked') return false
@@ -147,13 +153,13 @@ function placeOf(provider: ResolvedProvider, host: string | undefined): Resolved
   return provider.origins.find(origin => origin.host === name)
 }
 
-function calledOf(question: Question, host: string): Known {
+function calledOf(question: Question, host: string): Called {
   const { table, method, path, provider } = question
   const matched = match(table, method, host, path)
   if (matched !== undefined) {
-    const { operation, pattern } = matched
+    const { operation, pattern, params } = matched
     const { id, resourceType, action } = operation
-    return { operationId: id, operation, resourceType, action, pathTemplate: pattern, matched }
+    return { operationId: id, operation, resourceType, action, pathTemplate: pattern, params }
   }
   return { operationId: `${provider.entry.id}.unlisted`, resourceType: 'any', action: actionOfMethod(method) }
 }
@@ -186,14 +192,35 @@ function standingOf(question: Question): {
   return { live, ended }
 }
 
-function payingOf(question: Question, called: Known, host: string, grants: readonly Grant[]): Grant | undefined {
-  return narrowest(
-    grants.filter(grant => coversCall(question, called, host, grant)),
-    question.table,
-  )
+interface Payment {
+  /** The one that pays; none when none does. */
+  readonly grant?: Grant
+  /** What the call names, when a grant that covers it constrains resources, */
+  readonly found?: FoundResources
+  /** and what these grants list. */
+  readonly narrowed: readonly GrantedResources[]
 }
 
-function coversCall(question: Question, called: Known, host: string, grant: Grant): boolean {
+/** Grants that constrain resources come first, so where one cannot be judged before the body is read, nothing pays yet. */
+function paymentOf(question: Question, called: Called, host: string, grants: readonly Grant[]): Payment {
+  const covering = grants.filter(grant => coversCall(question, called, host, grant))
+  const narrowed = covering.flatMap(({ resources }) => (resources === undefined ? [] : [resources]))
+  if (narrowed.length === 0) return paidBy(narrowest(covering, question.table), narrowed)
+  const found = findResources(
+    called.operation,
+    called.params ?? {},
+    question.arguments ?? { query: '', rawHeaders: [] },
+  )
+  if (found.kind === 'unread') return { found, narrowed }
+  const met = covering.filter(({ resources }) => resources === undefined || meetsResources(resources, found))
+  return { ...paidBy(narrowest(met, question.table), narrowed), found }
+}
+
+function paidBy(grant: Grant | undefined, narrowed: readonly GrantedResources[]): Payment {
+  return { ...(grant !== undefined && { grant }), narrowed }
+}
+
+function coversCall(question: Question, called: Called, host: string, grant: Grant): boolean {
   const { provider, ceiling } = question
   const { operation } = called
   if (operation !== undefined) {
@@ -232,7 +259,7 @@ function patternOf(rule: PathRule): PathPattern | undefined {
 
 function endedOf(
   question: Question,
-  called: Known | undefined,
+  called: Called | undefined,
   host: string | undefined,
   ended: readonly { grant: Grant; why: NonNullable<Grant['endedReason']> }[],
 ): { grant: Grant; why: NonNullable<Grant['endedReason']> } | undefined {
@@ -397,9 +424,13 @@ function grantExpired(why: NonNullable<Grant['endedReason']>): Reason {
   )
 }
 
-function notPermitted(question: Question, called: Known, host: string): Reason {
+function notPermitted(question: Question, called: Called, host: string, payment: Payment | undefined): Reason {
   const { ceiling, table, method, path } = question
   const { operation } = called
+  if (payment?.found !== undefined) {
+    const { detail, fix } = whyNotMet(payment.narrowed, payment.found, called.operationId)
+    return reason('operation_not_permitted', detail, fix)
+  }
   if (operation === undefined) {
     const alike = lookAlike(table, method, host, path)
     if (alike !== undefined) {

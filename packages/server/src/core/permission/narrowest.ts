@@ -3,9 +3,9 @@ import type { Grant } from '../grant.ts'
 import { covers } from './permission.ts'
 
 /**
- * The narrowest of grants that each cover a call alone. Narrower is, in this order: fewer catalogued operations covered,
- * fewer `paths` rules, bound to a task, the earlier end, and last the smaller id, so that the order is total and the
- * same grant pays for the same call however the grants are listed.
+ * The narrowest of grants that each cover a call alone. Narrower is, in this order: limited to single resources, fewer
+ * catalogued operations covered, fewer `paths` rules, fewer resources, bound to a task, the earlier end, and last the
+ * smaller id, so that the order is total and the same grant pays for the same call however the grants are listed.
  */
 export function narrowest(grants: readonly Grant[], table: OperationTable): Grant | undefined {
   if (grants.length <= 1) return grants[0]
@@ -45,10 +45,16 @@ function countOf(grant: Grant, table: OperationTable): number {
   return count
 }
 
+function idsOf({ resources }: Grant): number {
+  return resources === undefined ? 0 : Object.values(resources).reduce((sum, ids) => sum + ids.length, 0)
+}
+
 function isNarrower(a: Measured, b: Measured): boolean {
   const difference =
+    Number(a.grant.resources === undefined) - Number(b.grant.resources === undefined) ||
     a.breadth - b.breadth ||
     a.grant.paths.length - b.grant.paths.length ||
+    idsOf(a.grant) - idsOf(b.grant) ||
     Number(a.grant.task === undefined) - Number(b.grant.task === undefined) ||
     a.grant.expiresAt - b.grant.expiresAt
   return difference === 0 ? a.grant.id < b.grant.id : difference < 0

@@ -61,7 +61,7 @@ const first: readonly string[] = [
     refresh_failures integer not null, refresh_retry_at integer, lease_holder text, lease_until integer,
     lease_generation integer, primary key (tenant_id, connection_id))`,
   `create table grants (tenant_id text not null, id text not null, user_id text, agent_id text not null,
-    connection_id text not null, permissions text not null, paths text not null, unattended integer not null,
+    connection_id text not null, permissions text not null, paths text not null, resources text, unattended integer not null,
     task_id text, granted_by text not null, expires_at integer not null, idle_timeout_seconds integer,
     max_calls integer, created_at integer not null, ended_at integer, ended_reason text, calls integer not null,
     last_used_at integer, mac text not null, primary key (tenant_id, id))`,

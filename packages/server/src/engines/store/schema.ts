@@ -160,6 +160,7 @@ interface GrantTable {
   connection_id: ConnectionId
   permissions: string
   paths: string
+  resources: string | null
   unattended: number
   task_id: TaskId | null
   granted_by: AppId | OperatorId

@@ -15,6 +15,8 @@ export interface AccessSubject {
   /** Host of the entry, or what the agent said it was. */
   readonly host: string
   readonly pathTemplate: string
+  /** Ids of the resources that the call names, as far as they are known. */
+  readonly resourceIds?: readonly string[]
 }
 
 export interface AccessNumbers {
@@ -38,7 +40,7 @@ export function accessEvent(
     readonly facts?: NonNullable<AuditEvent['facts']>
   } = {},
 ): AuditEvent {
-  const { connection, called, grant, method, host, pathTemplate } = subject
+  const { connection, called, grant, method, host, pathTemplate, resourceIds = [] } = subject
   const { status, bytesIn, bytesOut, durationMs } = more.numbers ?? {}
   // Who worked is the token's user; a token without one works for the owner of the connection.
   const user = caller.user ?? connection?.user
@@ -54,6 +56,7 @@ export function accessEvent(
     ...(called?.operationId !== undefined && { operation: called.operationId }),
     ...(called?.resourceType !== undefined && { resource_type: called.resourceType }),
     ...(called?.action !== undefined && { action: called.action }),
+    ...(resourceIds.length > 0 && { resource_ids: resourceIds }),
     ...(grant !== undefined && { grant }),
     ...(more.of !== undefined && { of: more.of }),
     ...(type === 'access.allowed' && { decision: { reasons: [] } }),

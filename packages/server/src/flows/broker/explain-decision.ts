@@ -38,12 +38,12 @@ export async function explainDecision(
   const facts = await readFacts(parts, caller, id)
   if (facts === undefined) throw notFound()
   const { provider: ofOperation, ...call } = asked
-  const decision = decideCall(parts, caller, call, facts)
+  const decision = decideCall(parts, caller, asArrived(call), facts)
   if (!decision.allowed && decision.code === 'not_found') throw notFound()
   if (ofOperation !== undefined && ofOperation !== facts.connection.provider) throw noOperation(question)
   const reasons = [
     ...(decision.allowed ? [] : decision.reasons),
-    ...hygieneReasons(call, decision.operation, facts.provider.entry.api.credentialParameters, question),
+    ...hygieneReasons(call, decision.operation, facts.provider.entry.api.credentialParameters),
   ]
   return {
     allowed: decision.allowed && reasons.length === 0,
@@ -61,7 +61,29 @@ interface Called {
   readonly method: string
   readonly host?: string
   readonly path: string
+  /** With its "?", or ''. */
   readonly query: string
+  readonly body?: Body
+}
+
+interface Body {
+  readonly type: string
+  readonly text: string
+}
+
+/** As the proxy would see it. */
+function asArrived({ body, ...call }: Omit<Called, 'provider'>) {
+  return {
+    ...call,
+    rawHeaders: body === undefined ? [] : ['content-type', body.type],
+    ...(body !== undefined && { seen: { body: Buffer.from(body.text) } }),
+  }
+}
+
+/** A text is taken as it is, for JSON or for a form by how it looks; any other value is sent as JSON. */
+function bodyOf(value: unknown): Body {
+  if (typeof value !== 'string') return { type: 'application/json', text: JSON.stringify(value) }
+  return { type: /^\s*[{[]/.test(value) ? 'application/json' : 'application/x-www-form-urlencoded', text: value }
 }
 
 function readCall(question: Extract<DecisionQuestion, { method: string }>): Called {
@@ -74,7 +96,13 @@ function readCall(question: Extract<DecisionQuestion, { method: string }>): Call
   const path = named === null ? whole : (named[2] ?? '/')
   const checked = checkPath(path, { mayEncodeSlash: true })
   if (!checked.ok) throw invalid('/path', checked.why)
-  return { method, ...(named !== null && { host: named[1]!.toLowerCase() }), path, query }
+  return {
+    method,
+    ...(named !== null && { host: named[1]!.toLowerCase() }),
+    path,
+    query,
+    ...(question.body !== undefined && { body: bodyOf(question.body) }),
+  }
 }
 
 /** The usual route of an operation, with the input in the places that it names. */
@@ -82,19 +110,43 @@ function callOfOperation(parts: BrokerParts, question: Extract<DecisionQuestion,
   const found = parts.catalogue.operation(question.operation)
   const route = found?.operation.routes[0]
   if (found === undefined || route === undefined) throw noOperation(question)
+  const rest = new Map(Object.entries(question.input ?? {}))
   const fill = (name: string) => {
-    const value = question.input?.[name]
-    return typeof value === 'string' && value !== '' ? encodeURIComponent(value) : 'x'
+    const value = rest.get(name)
+    rest.delete(name)
+    return (typeof value === 'string' && value !== '') || typeof value === 'number' ? encodeURIComponent(value) : 'x'
   }
   const path = route.pattern.replace(/\{(\w+)\}/g, (_, name: string) => fill(name)).replace(/\*\*$/, 'x')
+  const method = route.methods[0] ?? 'GET'
   const checked = checkPath(path, { mayEncodeSlash: found.operation.encodedSlash === true })
   if (!checked.ok) throw invalid('/input', checked.why)
   return {
     provider: found.entry.id,
-    method: route.methods[0] ?? 'GET',
+    method,
     ...(route.host !== undefined && { host: route.host }),
     path,
-    query: '',
+    ...placed(found.operation, method, rest),
+  }
+}
+
+/** What is left of an input goes where the operation declares it, else into the body of a method that has one, else into the query. */
+function placed(
+  operation: Operation,
+  method: string,
+  rest: ReadonlyMap<string, unknown>,
+): Pick<Called, 'query' | 'body'> {
+  const hasBody = method !== 'GET' && method !== 'DELETE'
+  const query = new URLSearchParams()
+  const body = new Map<string, unknown>()
+  for (const [name, value] of rest) {
+    const declared = operation.resources?.find(location => location.name === name)?.in
+    const isInQuery = declared === undefined || !hasBody ? !hasBody : declared.every(place => place === 'query')
+    if (!isInQuery) body.set(name, value)
+    else query.append(name, typeof value === 'object' ? JSON.stringify(value) : String(value))
+  }
+  return {
+    query: query.size === 0 ? '' : `?${query}`,
+    ...(body.size > 0 && { body: bodyOf(Object.fromEntries(body)) }),
   }
 }
 
@@ -103,20 +155,14 @@ function noOperation(question: DecisionQuestion): Failure {
   return new Failure('unknown_operation', `The provider of this connection has no operation ${name}.`)
 }
 
-function hygieneReasons(
-  call: Called,
-  operation: Operation | undefined,
-  names: readonly string[],
-  question: DecisionQuestion,
-): Reason[] {
+function hygieneReasons(call: Called, operation: Operation | undefined, names: readonly string[]): Reason[] {
   const reasons: Reason[] = []
   const path = checkPath(call.path, { mayEncodeSlash: operation?.encodedSlash === true })
   if (!path.ok) reasons.push({ code: 'validation_failed', detail: path.why, fix: 'Write the path without it.' })
-  const body = 'operation' in question ? question.input : question.body
   const found = findCredentialParameter(
     {
       query: call.query,
-      ...(body !== undefined && { body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)) }),
+      ...(call.body !== undefined && { contentType: call.body.type, body: Buffer.from(call.body.text) }),
     },
     names,
   )

@@ -22,9 +22,10 @@ import { Upload } from './upload.ts'
 export async function forwardCall(
   parts: BrokerContext,
   caller: AgentCaller,
-  call: ProxyCall,
+  asked: ProxyCall,
   sink: AnswerSink,
 ): Promise<void> {
+  const call: ProxyCall = { ...asked, seen: {} }
   const place = parts.broker.room.enter(caller)
   const cut = new CallCut()
   sink.onGone(() => cut.cut('agent_gone'))
@@ -35,7 +36,7 @@ export async function forwardCall(
   }
   let open: OpenCall | undefined
   try {
-    open = await openCall(parts, parts.broker.facts, parts.broker.streams, caller, call, cut, notes)
+    open = await openCall(parts, parts.broker.facts, parts.broker.streams, caller, call, { upload, cut, notes })
     const { provider } = open.facts
     // Links are written into a body that is read, and not into a compressed one.
     const offer = open.decision.operation?.links === undefined ? offeredCodings(call.rawHeaders) : identityOnly

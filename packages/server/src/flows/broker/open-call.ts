@@ -6,10 +6,12 @@ import type { AccessSubject } from './access-event.ts'
 import type { BrokerParts } from './broker-parts.ts'
 import type { CallCut } from './call-cut.ts'
 import type { CallFacts, FactsMemory, HeldFacts } from './call-facts.ts'
+import { argumentsOf, lookIntoBody, resourceIdsOf } from './call-resources.ts'
 import { deniedFailure } from './denied-failure.ts'
 import { findConnection } from './find-connection.ts'
 import { checkCall, type ProxyCall, requirePlainSlashes } from './proxy-call.ts'
 import type { StreamRegistry } from './stream-registry.ts'
+import type { Upload } from './upload.ts'
 
 /** A call that is allowed now and will be cut when what allows it ends. */
 export interface OpenCall {
@@ -26,6 +28,12 @@ export interface CallNotes {
   reasons: readonly string[]
 }
 
+interface Opening {
+  readonly upload: Upload
+  readonly cut: CallCut
+  readonly notes: CallNotes
+}
+
 /** What keeps changing while it is read is given up on. */
 const mostReads = 10
 
@@ -39,34 +47,42 @@ export async function openCall(
   registry: StreamRegistry,
   caller: AgentCaller,
   call: ProxyCall,
-  cut: CallCut,
-  notes: CallNotes,
+  { upload, cut, notes }: Opening,
 ): Promise<OpenCall> {
   checkCall(call)
   const id = await findConnection(parts, caller, call.connection, call)
   for (let tries = 0; tries < mostReads; tries++) {
     const held = await memory.get(caller, id, tries > 0)
+    let wantsBody = false
     try {
       const opened = judge(parts, caller, call, held, notes)
       if (held.isStale()) continue
-      if (opened !== undefined) return { ...opened, leave: enter(registry, caller, opened, cut) }
+      if (opened !== undefined && opened !== 'wants_body') {
+        return { ...opened, leave: enter(registry, caller, opened, cut) }
+      }
+      wantsBody = opened === 'wants_body'
     } finally {
       held.release()
     }
+    // Whatever was true before the body came may be so no longer: all is read and judged again.
+    if (wantsBody) await cut.race(lookIntoBody(call, upload))
   }
   throw new Failure('unavailable', 'Grants and connection change too fast to decide on. Try again.', {
     retryAfterSeconds: 1,
   })
 }
 
-/** Undefined: denied by what was remembered, so that it has to be read again before anybody is told so. */
+/**
+ * Undefined: denied by what was remembered, so that it has to be read again before anybody is told so. `wants_body`: only
+ * the body tells which resources the call names.
+ */
 function judge(
   parts: BrokerParts,
   caller: AgentCaller,
   call: ProxyCall,
   held: HeldFacts,
   notes: CallNotes,
-): Omit<OpenCall, 'leave'> | undefined {
+): Omit<OpenCall, 'leave'> | 'wants_body' | undefined {
   const { facts } = held
   const mayAskAgain = held.isRemembered || held.isStale()
   if (facts === undefined) {
@@ -74,7 +90,8 @@ function judge(
     throw notFound()
   }
   const decision = decideCall(parts, caller, call, facts)
-  if (!decision.allowed && mayAskAgain) return undefined
+  const wantsBody = !decision.allowed && decision.wantsBody === true
+  if (!decision.allowed && !wantsBody && mayAskAgain) return undefined
   const { connection } = facts
   const subject: AccessSubject = {
     ...notes.subject,
@@ -82,9 +99,11 @@ function judge(
     called: decision,
     host: call.host === undefined ? (facts.provider.origins[0]?.host ?? '') : notes.subject.host,
     pathTemplate: decision.pathTemplate ?? notes.subject.pathTemplate,
+    resourceIds: resourceIdsOf(decision, call),
     ...(decision.allowed && { grant: decision.grant.id, host: decision.host }),
   }
   notes.subject = subject
+  if (wantsBody) return 'wants_body'
   requirePlainSlashes(call.path, decision.operation?.encodedSlash === true)
   if (decision.allowed) return { facts, decision, subject }
   notes.reasons = decision.reasons.map(reason => reason.code)
@@ -95,7 +114,7 @@ function judge(
 export function decideCall(
   parts: Pick<BrokerParts, 'now'>,
   caller: AgentCaller,
-  call: Pick<ProxyCall, 'method' | 'host' | 'path'>,
+  call: Pick<ProxyCall, 'method' | 'host' | 'path' | 'query' | 'rawHeaders' | 'body' | 'seen'>,
   facts: CallFacts,
 ): Decision {
   const { provider, table, connection, grants, task, ceiling } = facts
@@ -110,6 +129,7 @@ export function decideCall(
     grants,
     ...(task !== undefined && { task }),
     ...(ceiling !== undefined && { ceiling }),
+    arguments: argumentsOf(call),
     now: parts.now(),
   })
 }

@@ -17,6 +17,8 @@ export interface ProxyCall {
   readonly body?: Readable
   /** Where the agent reaches the proxy, for links in answers: the base URL, and `https://{connection}.{domain}` if it came so. */
   readonly reached: { readonly baseUrl: string; readonly hostUrl?: string }
+  /** What was read of the body so that the call could be judged: all of it, or that it can hold no parameters. */
+  readonly seen?: { body?: Buffer | 'content' }
   /** Lets a client go on that waits for `100 Continue`. */
   readonly takeBody: () => void
 }

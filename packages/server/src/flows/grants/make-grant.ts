@@ -2,7 +2,7 @@ import type { FieldFault } from '@valetkey/contract/errors'
 import { type Caller, clientOf } from '../../core/caller.ts'
 import { checkPattern } from '../../core/catalogue/pattern.ts'
 import { Failure, invalid } from '../../core/failure.ts'
-import type { Grant, PathRule } from '../../core/grant.ts'
+import type { Grant, GrantedResources, PathRule } from '../../core/grant.ts'
 import {
   type AgentId,
   type AppId,
@@ -12,6 +12,7 @@ import {
   type TaskId,
   type UserId,
 } from '../../core/ids.ts'
+import { checkResources } from '../../core/permission/check-resources.ts'
 import { checkPermissions } from '../../core/permission/permission.ts'
 import { isTaskLive } from '../../core/task.ts'
 import type { Parts } from '../../parts.ts'
@@ -27,6 +28,8 @@ export interface GrantInput {
   readonly connection: ConnectionId
   readonly permissions: readonly string[]
   readonly paths: readonly PathRule[]
+  /** Narrows the grant to calls on these. */
+  readonly resources?: GrantedResources
   readonly expiresAt: number
   readonly idleTimeoutSeconds?: number
   readonly maxCalls?: number
@@ -87,6 +90,7 @@ export async function makeGrant(
   const faults: FieldFault[] = [
     ...checkPermissions(input.permissions, entry),
     ...input.paths.flatMap((rule, index) => checkRule(rule, index, hosts)),
+    ...(input.resources === undefined ? [] : checkResources(input.resources, entry)),
   ]
   if (faults.length > 0)
     throw new Failure('validation_failed', faults.map(fault => `${fault.pointer}: ${fault.detail}`).join(' '), {
@@ -100,6 +104,7 @@ export async function makeGrant(
     connection: input.connection,
     permissions: input.permissions,
     paths: input.paths,
+    ...(input.resources !== undefined && { resources: input.resources }),
     unattended: input.unattended,
     ...(input.task !== undefined && { task: input.task }),
     grantedBy: grantedBy as AppId | OperatorId,
@@ -121,9 +126,11 @@ export async function makeGrant(
         connection: grant.connection,
         provider: connection.provider,
         grant: grant.id,
+        ...(grant.resources !== undefined && { resource_ids: Object.values(grant.resources).flat() }),
         ...(grant.task !== undefined && { task: grant.task }),
         facts: {
           permissions: grant.permissions,
+          ...(grant.resources !== undefined && { resources: Object.keys(grant.resources) }),
           expires_at: new Date(grant.expiresAt).toISOString(),
           unattended: grant.unattended,
         },

@@ -1,6 +1,6 @@
 import type { Caller } from '../../../core/caller.ts'
 import { invalid, notFound } from '../../../core/failure.ts'
-import { endOf, type Grant, type PathRule } from '../../../core/grant.ts'
+import { endOf, type Grant, type GrantedResources, type PathRule } from '../../../core/grant.ts'
 import { type AgentId, type ConnectionId, isId, type TaskId } from '../../../core/ids.ts'
 import { endGrant } from '../../../flows/grants/end-grant.ts'
 import { makeGrant } from '../../../flows/grants/make-grant.ts'
@@ -39,6 +39,7 @@ export async function showGrant(call: Pick<Call, 'parts' | 'tenant'>, grant: Gra
       ...(rule.host !== undefined && { host: rule.host }),
       pattern: rule.pattern,
     })),
+    resources: grant.resources ?? null,
     expires_at: rfc3339(grant.expiresAt),
     idle_timeout_seconds: grant.idleTimeoutSeconds ?? null,
     max_calls: grant.maxCalls ?? null,
@@ -88,7 +89,11 @@ export const grantsRoutes: readonly Route[] = [
             ['methods', 'pattern'],
           ),
         },
-        resources: { type: 'object' },
+        resources: {
+          type: 'object',
+          maxProperties: 20,
+          additionalProperties: { type: 'array', minItems: 1, maxItems: 200, items: text(512) },
+        },
         expires_at: time,
         idle_timeout_seconds: count,
         max_calls: count,
@@ -106,7 +111,7 @@ export const grantsRoutes: readonly Route[] = [
         connection: string
         permissions?: string[]
         paths?: PathRule[]
-        resources?: object
+        resources?: GrantedResources
         expires_at: string
         idle_timeout_seconds?: number
         max_calls?: number
@@ -115,11 +120,6 @@ export const grantsRoutes: readonly Route[] = [
         task?: string
       }
       // A narrowing that we cannot enforce yet is refused, never ignored.
-      if (body.resources !== undefined)
-        throw invalid(
-          '/resources',
-          'Grants cannot be narrowed to single resources yet. Leave resources out, or grant less by permissions.',
-        )
       if (body.approval !== undefined && body.approval !== 'none')
         throw invalid('/approval', 'Approval by the owner is not available yet. Use "none", and grant reads only.')
       const user = body.user === undefined ? undefined : await findUser(call.parts, call.caller, body.user)
@@ -129,6 +129,7 @@ export const grantsRoutes: readonly Route[] = [
         connection: body.connection as ConnectionId,
         permissions: body.permissions ?? [],
         paths: body.paths ?? [],
+        ...(body.resources !== undefined && { resources: body.resources }),
         expiresAt: timeIn(body.expires_at, '/expires_at'),
         ...(body.idle_timeout_seconds !== undefined && { idleTimeoutSeconds: body.idle_timeout_seconds }),
         ...(body.max_calls !== undefined && { maxCalls: body.max_calls }),

@@ -1,6 +1,6 @@
 import { type Selectable, sql } from 'kysely'
 import { notFound } from '../../../core/failure.ts'
-import type { Grant, PathRule } from '../../../core/grant.ts'
+import type { Grant, GrantedResources, PathRule } from '../../../core/grant.ts'
 import type { GrantId } from '../../../core/ids.ts'
 import { afterId, pageOf } from '../cursor.ts'
 import type { Schema } from '../schema.ts'
@@ -100,6 +100,7 @@ function fromRow(row: Row): Grant {
     connection: row.connection_id,
     permissions: parsed<string[]>(row.permissions),
     paths: parsed<PathRule[]>(row.paths),
+    resources: row.resources === null ? null : parsed<GrantedResources>(row.resources),
     unattended: row.unattended === 1,
     task: row.task_id,
     grantedBy: row.granted_by,
@@ -124,6 +125,7 @@ function toRow(grant: Grant): Row {
     connection_id: grant.connection,
     permissions: JSON.stringify(grant.permissions),
     paths: JSON.stringify(grant.paths),
+    resources: grant.resources === undefined ? null : JSON.stringify(grant.resources),
     unattended: grant.unattended ? 1 : 0,
     task_id: grant.task ?? null,
     granted_by: grant.grantedBy,
