@@ -89,8 +89,18 @@ function opened(socket: Socket, isTls: boolean, timeoutMs: number, session: { cu
       if (isTls && !(socket as TLSSocket).authorized) {
         socket.on('error', () => {}).destroy()
         reject(new Error('the certificate was not verified'))
-      } else resolve(socket)
+      } else resolve(breakable(socket))
     })
+  })
+}
+
+/**
+ * undici takes ECONNRESET for the orderly end of an answer without a length, so that half of it would pass for the whole
+ * (RFC 9112 section 8). By another code a reset is what it is. Before undici listens.
+ */
+function breakable(socket: Socket): Socket {
+  return socket.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'ECONNRESET') error.code = 'UND_ERR_SOCKET'
   })
 }
 

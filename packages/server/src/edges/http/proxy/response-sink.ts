@@ -10,6 +10,11 @@ export function responseSink(
   let hasBody = false
   // A write that meets a closed connection is an error event; `close` tells all that matters about it.
   response.on('error', () => {})
+  const cut = () => {
+    // A reset, for an orderly end of the connection could be taken for the end of an answer without a length.
+    if (response.socket !== null) response.socket.resetAndDestroy()
+    response.destroy()
+  }
   const finished = new Promise<void>(resolve => {
     response.once('finish', resolve)
     response.once('close', resolve)
@@ -30,6 +35,7 @@ export function responseSink(
         ours.requestId,
         ...(eventId === undefined ? [] : ['valetkey-event', eventId]),
       ])
+      if (response.req.httpVersionMinor === 0) cutWhenHalfClosed(response, finished, cut)
       // The head of an event stream must not wait for its first event; with a body at hand they go in one packet.
       setImmediate(() => {
         if (!hasBody && !response.writableEnded) response.flushHeaders()
@@ -50,11 +56,7 @@ export function responseSink(
       }
       response.end()
     },
-    cut() {
-      // A reset, for an orderly end of the connection could be taken for the end of an answer without a length.
-      if (response.socket !== null) response.socket.resetAndDestroy()
-      response.destroy()
-    },
+    cut,
     finished,
     onGone(hear) {
       response.once('close', () => {
@@ -62,6 +64,15 @@ export function responseSink(
       })
     },
   }
+}
+
+/**
+ * Node ends the connection of a client that ends its side. HTTP/1.0 has no chunks: there such an end in the middle of an
+ * answer would look like the answer's own.
+ */
+function cutWhenHalfClosed({ socket }: ServerResponse, finished: Promise<void>, cut: () => void): void {
+  socket?.prependListener('end', cut)
+  void finished.then(() => socket?.off('end', cut))
 }
 
 /** `X-Request-Id` is ours on every answer (CONTRACT 3). */
