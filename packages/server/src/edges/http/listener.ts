@@ -15,16 +15,20 @@ export interface ListenerHandlers {
 }
 
 /** Node's HTTP server with every limit set on purpose, over TLS when a certificate is given. */
-export function makeListener(handlers: ListenerHandlers, pair?: TlsPair): Server {
+export function makeListener(
+  handlers: ListenerHandlers,
+  pair?: TlsPair,
+  limits: { readonly [Name in keyof typeof httpLimits]: number } = httpLimits,
+): Server {
   const options = {
     optimizeEmptyRequests: true,
     requireHostHeader: true,
-    maxHeaderSize: httpLimits.headerBytes,
-    headersTimeout: httpLimits.headersMs,
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headersMs,
     // An upload or an event stream may last; `body-patience` and `admission` bound what may not.
     requestTimeout: 0,
-    connectionsCheckingInterval: httpLimits.checkMs,
-    keepAliveTimeout: httpLimits.keepAliveMs,
+    connectionsCheckingInterval: limits.checkMs,
+    keepAliveTimeout: limits.keepAliveMs,
     noDelay: true,
     // Every request is answered as one: an offer of HTTP/2 may be left alone (RFC 9110 section 7.8), others are refused.
     shouldUpgradeCallback: () => false,
@@ -38,12 +42,12 @@ export function makeListener(handlers: ListenerHandlers, pair?: TlsPair): Server
           cert: pair.cert,
           key: pair.key,
           ALPNProtocols: ['http/1.1'],
-          handshakeTimeout: httpLimits.tlsHandshakeMs,
+          handshakeTimeout: limits.tlsHandshakeMs,
         })
-  server.maxConnections = httpLimits.connections
+  server.maxConnections = limits.connections
   // Counted by us: Node leaves out what is beyond its own limit.
   server.maxHeadersCount = 0
-  server.timeout = httpLimits.silentMs
+  server.timeout = limits.silentMs
   server.on('request', (request, response) => handlers.request(request, response, false))
   server.on('checkContinue', (request, response) => handlers.request(request, response, true))
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
