@@ -103,6 +103,18 @@ export interface ProviderOperation {
   readonly description?: string
   readonly resource_type: string
   readonly action: Action
+  /** Where a call names the resources it is on; a grant can be limited to some of these. */
+  readonly resources?: readonly ResourceLocation[]
+}
+
+export interface ResourceLocation {
+  readonly type: string
+  readonly in: readonly ('path' | 'query' | 'form' | 'json' | 'header')[]
+  readonly name?: string
+  readonly pointer?: string
+  readonly header?: string
+  readonly many?: boolean
+  readonly optional?: boolean
 }
 
 /** What an operator has to do at the provider before anyone can connect. */
@@ -325,6 +337,7 @@ export interface GrantBody {
   /** `provider:resource_type:action`, or an operation id. */
   readonly permissions?: readonly string[]
   readonly paths?: readonly PathRule[]
+  /** Ids by resource type: only calls that name some of these, and no others of their types. */
   readonly resources?: Readonly<Record<string, readonly string[]>>
   /** At most 90 days ahead. */
   readonly expires_at: string
@@ -335,7 +348,10 @@ export interface GrantBody {
   readonly task?: string
 }
 
-export interface Grant extends Stored, Omit<GrantBody, 'user' | 'idle_timeout_seconds' | 'max_calls' | 'task'> {
+export interface Grant
+  extends Stored,
+    Omit<GrantBody, 'user' | 'idle_timeout_seconds' | 'max_calls' | 'task' | 'resources'> {
+  readonly resources?: Readonly<Record<string, readonly string[]>> | null
   readonly idle_timeout_seconds?: number | null
   readonly max_calls?: number | null
   readonly task?: string | null

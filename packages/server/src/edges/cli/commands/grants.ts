@@ -1,12 +1,14 @@
-import type { GrantBody, GrantFilters, PathRule } from '@valetkey/sdk/wire'
+import type { Grant, GrantBody, GrantFilters, PathRule } from '@valetkey/sdk/wire'
 import type { Command, CommandCall } from '../command.ts'
 import { parseMoment } from '../point-in-time.ts'
 import { agentId, userFilter, userRef } from '../references.ts'
 import { UsageError } from '../usage-error.ts'
 import { drawList, listOptions, shortTime } from './list-command.ts'
+import { suggestGrants } from './suggest-grants.ts'
 
 /** What users let agents do. */
 export const grantCommands: readonly Command[] = [
+  suggestGrants,
   {
     name: 'grants add',
     summary: 'Let an agent use a connection: for what, and until when',
@@ -69,7 +71,7 @@ export const grantCommands: readonly Command[] = [
           { head: 'UNTIL', of: row => shortTime(row.expires_at) },
           { head: 'STATUS', of: row => (row.ended_reason ? `ended (${row.ended_reason})` : row.status) },
           { head: 'CALLS', of: row => row.calls },
-          { head: 'MAY', of: row => [...(row.permissions ?? []), ...(row.paths ?? []).map(drawPath)].join(' ') },
+          { head: 'MAY', of: drawGranted },
         ],
         'No grants. Next: valetkey grants add AGENT CONNECTION --permissions A,B --until 8h',
       )
@@ -138,6 +140,11 @@ export function parsePath(text: string): PathRule {
     )
   }
   return { methods: methods.toUpperCase().split(','), pattern, ...(host !== undefined && host !== '' && { host }) }
+}
+
+function drawGranted({ permissions, paths, resources }: Grant): string {
+  const only = Object.entries(resources ?? {}).map(([type, ids]) => `only ${type} ${ids.join(',')}`)
+  return [...(permissions ?? []), ...(paths ?? []).map(drawPath), ...only].join(' ')
 }
 
 function drawPath({ methods, host = '', pattern }: PathRule): string {

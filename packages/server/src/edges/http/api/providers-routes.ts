@@ -38,6 +38,7 @@ function show(entry: ProviderEntry): Record<string, unknown> {
       resource_type: operation.resourceType,
       action: operation.action,
       routes: operation.routes,
+      ...(operation.resources !== undefined && { resources: operation.resources }),
       verified: operation.verified,
     })),
   }
