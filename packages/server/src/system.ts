@@ -22,6 +22,7 @@ import { expireSessions } from './flows/connect/complete-session.ts'
 import { expireGrants } from './flows/grants/expire-grants.ts'
 import type { Log } from './log.ts'
 import type { Parts } from './parts.ts'
+import { createRandom } from './pooled-random.ts'
 
 /** Everything that a running server is made of. */
 export interface System {
@@ -59,7 +60,7 @@ export async function openSystem(options: SystemOptions, world: World): Promise<
   const { config, rootKey, nodeId } = options
   const now = world.now ?? Date.now
   const monotonic = world.monotonic ?? (() => performance.now())
-  const random = (bytes: number) => randomBytes(bytes)
+  const random = createRandom()
   let url = config.url
   const live: Config = {
     ...config,
