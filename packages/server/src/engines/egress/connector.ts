@@ -6,6 +6,7 @@ import type { Dial, DialOrder, Resolve } from './dial.ts'
 import { EgressFailure } from './egress.ts'
 import { judgeAddresses, type Target, withoutUnlistedLoopback } from './guard.ts'
 import { isOwn, type OwnPlace } from './own-listeners.ts'
+import { passOverContinue } from './pass-over-continue.ts'
 
 export interface ConnectorParts {
   readonly target: Target
@@ -89,7 +90,7 @@ function opened(socket: Socket, isTls: boolean, timeoutMs: number, session: { cu
       if (isTls && !(socket as TLSSocket).authorized) {
         socket.on('error', () => {}).destroy()
         reject(new Error('the certificate was not verified'))
-      } else resolve(breakable(socket))
+      } else resolve(passOverContinue(breakable(socket)))
     })
   })
 }
