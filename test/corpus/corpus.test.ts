@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, it } from 'vitest'
+import { answers } from './answers.ts'
+import { endings } from './endings.ts'
 import { requests } from './requests.ts'
 import { openStage, type Stage } from './stage.ts'
 
@@ -15,5 +17,13 @@ describe('the transport (row 98)', () => {
 
   describe('as a client writes', () => {
     it.each(requests)('$name', given => stage.run(given))
+  })
+
+  describe('as a provider answers', () => {
+    it.each(answers)('$name', given => stage.run(given))
+  })
+
+  describe('as connections end', () => {
+    it.each(endings)('$name', given => stage.run(given))
   })
 })
