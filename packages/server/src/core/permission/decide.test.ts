@@ -331,14 +331,6 @@ describe('places that no permission opens', () => {
     expect(codes(ask({ ...question, path: '/drive/v3/unknown' }))).toBe('allowed')
   })
 
-  it('are operations whose answers hold links to which an SDK would send the token of the agent (P7)', () => {
-    const grants = [grant('all', { permissions: ['slack:files:write'] })]
-    const decision = ask({ path: '/api/files.getUploadURLExternal', grants })
-    expect(codes(decision)).toEqual(['operation_not_permitted'])
-    expect(decision).toMatchObject({ operationId: 'slack.files.getUploadURLExternal' })
-    expect(ask({ path: '/api/files.completeUploadExternal', grants }).allowed).toBe(true)
-  })
-
   it('are batches, with the advice to send the calls singly', () => {
     const gmail = entryOf('gmail')
     const decision = ask({

@@ -100,7 +100,6 @@ export function decide(question: Question): Decision {
   const refused = place === undefined ? undefined : refusalOf(question, place)
   let isUnjudged = false
   if (refused !== undefined) reasons.push(refused)
-  else if (called?.operation?.links !== undefined) reasons.push(linksReason(called.operation))
   else if (called !== undefined && standing.live.length > 0 && paying === undefined) {
     reasons.push(notPermitted(question, called, place!.host, payment))
     isUnjudged = payment?.found?.kind === 'unread'
@@ -126,18 +125,6 @@ export function decide(question: Question): Decision {
     ...(requiredScopes.length > 0 && { requiredScopes }),
     ...(isUnjudged && reasons.length === 1 && { wantsBody: true }),
   }
-}
-
-/**
- * An SDK follows such a link with the token that it has, which is the agent's: it would hand it to the provider (P7). As
- * long as these links are not rewritten to the proxy, nobody gets them.
- */
-function linksReason(operation: Operation): Reason {
-  return reason(
-    'operation_not_permitted',
-    `The answer of ${operation.id} holds links past Valetkey, to which an SDK would send the token of the agent.`,
-    'Leave this operation out: links in answers are not rewritten yet.',
-  )
 }
 
 /** CONTRACT 5: a token with a user reaches that user's connections only; a revoked one is gone for everyone. */
