@@ -1,6 +1,7 @@
+import { createHash, createHmac } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { lengthPrefixed } from './length-prefixed.ts'
+import { hashOfTuple, hmacOfTuple, lengthPrefixed } from './length-prefixed.ts'
 
 const text = fc.string({ unit: 'grapheme', maxLength: 6 })
 const field = fc.oneof(
@@ -51,5 +52,29 @@ describe('the length-prefixed form of a tuple', () => {
     expect(() => lengthPrefixed([1.5])).toThrow(TypeError)
     expect(() => lengthPrefixed([Number.NaN])).toThrow(TypeError)
     expect(() => lengthPrefixed([null as unknown as undefined])).toThrow(TypeError)
+  })
+})
+
+describe('hashes of tuples', () => {
+  const key = fc.uint8Array({ maxLength: 64 })
+  const long = fc.array(fc.oneof(field, fc.string({ minLength: 40, maxLength: 3_000 })), { maxLength: 6 })
+
+  test('are those of its byte form (RFC 2104), whatever was hashed before', () => {
+    fc.assert(
+      fc.property(key, long, (bytes, fields) => {
+        if (!fields.every(one => typeof one !== 'string' || one.isWellFormed())) return
+        const form = lengthPrefixed(fields)
+        expect(hashOfTuple(fields)).toBe(createHash('sha256').update(form).digest('hex'))
+        expect(hmacOfTuple(bytes, fields)).toBe(createHmac('sha256', bytes).update(form).digest('base64url'))
+      }),
+    )
+  })
+
+  test('what was given out is not written to by the next', () => {
+    const form = lengthPrefixed(['first', 1])
+    const before = form.toString('hex')
+    hmacOfTuple(Buffer.alloc(16, 7), ['second', 2])
+    expect(form.toString('hex')).toBe(before)
+    expect(() => hmacOfTuple(Buffer.alloc(65), [])).toThrow(TypeError)
   })
 })

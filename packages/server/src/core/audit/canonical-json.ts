@@ -3,21 +3,32 @@
  * text is what is stored and what is hashed, so that a stored text is never parsed to be verified.
  */
 export function canonicalJson(value: unknown): string {
+  if (typeof value === 'string') return quoted(value)
   if (value === null || typeof value === 'boolean') return String(value)
-  if (typeof value === 'string') return JSON.stringify(value)
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new TypeError('canonicalJson takes finite numbers only')
-    return JSON.stringify(value)
+    return String(value)
   }
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (Array.isArray(value)) {
+    let items = ''
+    for (let i = 0; i < value.length; i++) items += `${i === 0 ? '' : ','}${canonicalJson(value[i])}`
+    return `[${items}]`
+  }
   if (typeof value === 'object' && isPlain(value)) {
-    const members = Object.entries(value)
-      .filter(([, member]) => member !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`)
-    return `{${members.join(',')}}`
+    let members = ''
+    for (const key of Object.keys(value).sort()) {
+      const member = (value as Readonly<Record<string, unknown>>)[key]
+      if (member === undefined) continue
+      members += `${members === '' ? '' : ','}${quoted(key)}:${canonicalJson(member)}`
+    }
+    return `{${members}}`
   }
   throw new TypeError('canonicalJson takes JSON values only')
+}
+
+/** Most texts have nothing to escape. */
+function quoted(text: string): string {
+  return /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
 function isPlain(value: object): boolean {

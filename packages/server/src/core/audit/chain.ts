@@ -1,7 +1,6 @@
-import { hash } from 'node:crypto'
 import { personalMembers } from '@valetkey/contract/events'
 import type { TenantId } from '../ids.ts'
-import { lengthPrefixed } from '../length-prefixed.ts'
+import { hashOfTuple, lengthPrefixed } from '../length-prefixed.ts'
 import { type AuditRow, commitmentTo, leafOf, type PersonalMember, type Salts, type UnplacedRow } from './record.ts'
 
 /** The head of a stream that has no event yet. */
@@ -12,7 +11,7 @@ const headFormat = 'valetkey audit head 1'
 
 /** The head after a leaf: SHA-256 over the head before, the stream, the place in it and the leaf. Hex. */
 export function linkLeaf(previousHead: string, stream: string, sequence: number, leaf: string): string {
-  return hash('sha256', lengthPrefixed([linkFormat, previousHead, stream, sequence, leaf]), 'hex')
+  return hashOfTuple([linkFormat, previousHead, stream, sequence, leaf])
 }
 
 /** Where a stream stands: the sequence of its last event (0: none) and the head after it. */

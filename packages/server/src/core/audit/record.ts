@@ -1,7 +1,6 @@
-import { createHmac, hash } from 'node:crypto'
 import { type AuditEvent, personalMembers } from '@valetkey/contract/events'
 import type { TenantId } from '../ids.ts'
-import { lengthPrefixed } from '../length-prefixed.ts'
+import { hashOfTuple, hmacOfTuple } from '../length-prefixed.ts'
 import { canonicalJson } from './canonical-json.ts'
 
 /**
@@ -83,6 +82,7 @@ const members = {
 } as const satisfies Record<keyof AuditEvent, 'text' | 'json'>
 
 const memberNames = Object.keys(members) as (keyof AuditEvent)[]
+const memberSet: ReadonlySet<string> = new Set(memberNames)
 const personal: ReadonlySet<string> = new Set(personalMembers)
 const leafFormat = 'valetkey audit leaf 1'
 const commitmentFormat = 'valetkey audit commitment 1'
@@ -134,20 +134,18 @@ export function leafOf(row: Omit<UnplacedRow, 'leaf'>): string {
     fields.push(name, column)
   }
   fields.push('commitments', row.commitments)
-  return hash('sha256', lengthPrefixed(fields), 'hex')
+  return hashOfTuple(fields)
 }
 
 /** HMAC-SHA256 keyed by the salt over the member's name and the text of its column; base64url. */
 export function commitmentTo(member: PersonalMember, column: string, salt: string): string {
-  const key = Buffer.from(salt, 'base64url')
   // HMAC pads short keys with zeros: only one length of salt keeps two salts from being the same key.
-  if (key.length !== 16 || key.toString('base64url') !== salt) {
-    throw new TypeError('A salt is the base64url of 16 bytes')
-  }
-  return createHmac('sha256', key)
-    .update(lengthPrefixed([commitmentFormat, member, column]))
-    .digest('base64url')
+  if (!saltForm.test(salt)) throw new TypeError('A salt is the base64url of 16 bytes')
+  return hmacOfTuple(Buffer.from(salt, 'base64url'), [commitmentFormat, member, column])
 }
+
+/** 16 bytes leave four bits to the last character, and only one spelling has the other two as zeros. */
+const saltForm = /^[A-Za-z0-9_-]{21}[AQgw]$/
 
 function committed(event: AuditEvent, tenant: TenantId, salts: Salts) {
   const columns = columnsOf(event)
@@ -166,7 +164,7 @@ function committed(event: AuditEvent, tenant: TenantId, salts: Salts) {
 function columnsOf(event: AuditEvent): Columns {
   for (const name of Object.keys(event)) {
     // A member without a column would be lost, and what is not stored is not covered.
-    if (!Object.hasOwn(members, name)) throw new TypeError(`No such member of an audit event: ${name}`)
+    if (!memberSet.has(name)) throw new TypeError(`No such member of an audit event: ${name}`)
   }
   // The databases compare times as text, so there is one form of them.
   if (!timeForm.test(event.time)) throw new TypeError('The time of an event is RFC 3339 UTC with milliseconds')
