@@ -1,4 +1,6 @@
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import type { AnswerSink } from '../../../flows/broker/answer-sink.ts'
 
 /** An HTTP response as the sink of a brokered call. `ours` are headers that stand on every answer of the proxy. */
@@ -12,7 +14,7 @@ export function responseSink(
   response.on('error', () => {})
   const cut = () => {
     // A reset, for an orderly end of the connection could be taken for the end of an answer without a length.
-    if (response.socket !== null) response.socket.resetAndDestroy()
+    if (canBeReset(response.socket)) response.socket.resetAndDestroy()
     response.destroy()
   }
   const finished = new Promise<void>(resolve => {
@@ -64,6 +66,11 @@ export function responseSink(
       })
     },
   }
+}
+
+/** Only bare TCP can. TLS that ends without its closing alert is broken off by that (RFC 8446 section 6.1). */
+function canBeReset(socket: Socket | null): socket is Socket {
+  return socket !== null && !(socket instanceof TLSSocket) && socket.remoteAddress !== undefined
 }
 
 /**
