@@ -5,6 +5,7 @@ import { eventTypes, personalMembers } from '@valetkey/contract/events'
 import { settings } from '../packages/server/src/config.ts'
 import { quirks } from '../packages/server/src/core/catalogue/quirk.ts'
 import { allRoutes } from '../packages/server/src/edges/http/api/all-routes.ts'
+import { limitsPage } from './limits-page.ts'
 
 const steps = {
   fix: 'fix the request',
@@ -18,9 +19,10 @@ function page(title: string, intro: string, head: readonly string[], rows: reado
   return `# ${title}\n\n${intro}\n\nThis page is made from the code by \`npm run docs\`.\n\n${line(head)}\n${line(head.map(() => '---'))}\n${rows.map(line).join('\n')}\n`
 }
 
-/** The reference pages by file name under docs/reference: made from the tables that the program itself uses. */
+/** The reference pages by path from docs/reference: made from the tables that the program itself uses. */
 export function referencePages(): Readonly<Record<string, string>> {
   return {
+    '../limits.md': limitsPage(),
     'errors.md': page(
       'Errors',
       'Every error of the HTTP API is a problem document (RFC 9457) with one of these codes.',

@@ -44,7 +44,8 @@ const believedForMs = 60_000
 // How long client and task are believed to live without reading them. What ends in this process is heard of at once;
 // this is for what ends in another one (P4: within 1 s).
 const liveForMs = 500
-const mostTokens = 10_000
+/** Verified tokens that are remembered. */
+export const mostTokens = 10_000
 
 /**
  * The one place where a token becomes a Caller. A token is verified once and then found by the SHA-256 of its bytes, for

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 
 /** A megabyte, the most that anything but an upload through the proxy takes, comes within this over the slowest line. */
-const longestBodyMs = 30_000
+export const longestBodyMs = 30_000
 
 /**
  * Ends the connection of a request whose body has not come to its end in time, read by somebody or not: one that trickles

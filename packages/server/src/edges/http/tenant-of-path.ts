@@ -26,7 +26,8 @@ export function splitTenant(url: string): TenantPath {
   return { slug, url: below.startsWith('?') ? `/${below}` : below }
 }
 
-const mostTenants = 10_000
+/** Tenants that are found without asking the store. */
+export const mostTenants = 10_000
 
 /** Finds tenants by slug. Found ones are remembered; an unknown slug is asked for again at every request. */
 export function createTenantFinder(locator: Locator): (slug: string | undefined) => Promise<TenantId | undefined> {

@@ -23,8 +23,8 @@ interface Open {
 const heldForMs = 15 * 60_000
 // A stranger who sends made-up kids must not make us read the database for each (row 69).
 const coolDownMs = 1_000
-// Beyond it the tenant that was opened first is read again when it comes back.
-const mostTenants = 1_000
+/** Beyond it the tenant that was opened first is read again when it comes back. */
+export const mostTenants = 1_000
 
 export function openSigners(parts: Pick<Parts, 'store' | 'vault' | 'now'>): Signers {
   const open = new Map<TenantId, Promise<Open>>()

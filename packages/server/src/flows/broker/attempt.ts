@@ -16,7 +16,7 @@ export interface Outlet {
 }
 
 /** How much of an answer is held while its record is on the way to the disk; then the provider has to wait. */
-const mostHeldBytes = 64 * 1024
+export const mostHeldBytes = 64 * 1024
 
 /**
  * One request to the provider and its answer, which is held here until somebody says that it may go on: not before its

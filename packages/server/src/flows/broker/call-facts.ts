@@ -42,7 +42,8 @@ export interface HeldFacts {
  * changes in another one (P4: within 1 s).
  */
 const believedForMs = 500
-const mostEntries = 10_000
+/** Facts that are remembered. */
+export const mostEntries = 10_000
 
 interface Entry {
   readonly tenant: string

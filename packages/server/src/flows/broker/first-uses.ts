@@ -5,7 +5,8 @@ export interface FirstUses {
   isFirst(grant: Pick<Grant, 'id' | 'calls' | 'lastUsedAt'>): boolean
 }
 
-const mostGrants = 10_000
+/** Grants whose first use is remembered. */
+export const mostGrants = 10_000
 
 export function createFirstUses(): FirstUses {
   const used = new Set<string>()

@@ -22,7 +22,8 @@ export interface SecretsMemory {
 }
 
 const keptForMs = 60_000
-const mostEntries = 2_000
+/** Opened credentials that are held. */
+export const mostEntries = 2_000
 
 /**
  * Opened credentials of connections in use, in memory only and for a minute: opening one and preparing its search for

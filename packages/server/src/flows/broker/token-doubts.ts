@@ -13,7 +13,8 @@ export interface TokenDoubts {
 // Short, for while it lasts a token that really died is not renewed either; long enough that an endpoint which always
 // answers 401 costs a few renewals a minute at most.
 const lastsMs = 10_000
-const mostEntries = 5_000
+/** Doubted credentials that are remembered. */
+export const mostEntries = 5_000
 
 export function createTokenDoubts(parts: Pick<BrokerParts, 'monotonic'>): TokenDoubts {
   const doubted = new Map<ConnectionId, { readonly generation: number; readonly since: number }>()

@@ -6,7 +6,7 @@ import type { CallPlace } from './call-room.ts'
 export const replayableBytes = 1024 * 1024
 
 /** The longest silence of an uploading agent (row 98). */
-const silenceMs = 60_000
+export const silenceMs = 60_000
 
 /**
  * The body of an agent's request on its way up. It is read once, with back-pressure, and may be opened again as long as

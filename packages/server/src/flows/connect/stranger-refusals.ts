@@ -4,7 +4,8 @@ import type { Store } from '../../engines/store/store.ts'
 /** Refused callbacks that belong to no flow of ours, in a minute, that go on the record. */
 export const mostOnRecord = 60
 const windowMs = 60_000
-const mostTenants = 10_000
+/** Tenants whose refusals are counted. */
+export const mostTenants = 10_000
 
 interface Window {
   since: number

@@ -15,7 +15,8 @@ interface Known {
 }
 
 const believedForMs = 10 * 60_000
-const mostDocuments = 1_000
+/** Discovery documents that are remembered. */
+export const mostDocuments = 1_000
 
 /** Discovery documents by OAuth client, that is by process: several servers in one process share none. */
 const documents = new WeakMap<OAuthClient, Map<string, Known>>()

@@ -7,8 +7,10 @@ interface Retired {
 }
 
 const keptForMs = 60 * 60_000
-const mostConnections = 5_000
-const mostSecrets = 24
+/** Connections whose retired secrets are remembered. */
+export const mostConnections = 5_000
+/** Retired secrets of one connection. */
+export const mostSecrets = 24
 
 /** By process part, so that two servers in one process share nothing. */
 const kept = new WeakMap<object, Map<ConnectionId, Retired>>()

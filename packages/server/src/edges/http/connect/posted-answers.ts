@@ -7,7 +7,8 @@ export interface PostedAnswers {
 
 const lifeMs = 60_000
 // A stranger can post here: 200 answers of 16 KiB at most lie in memory.
-const mostKept = 200
+/** Answers that wait for their GET at once. */
+export const mostKept = 200
 
 export function createPostedAnswers(now: () => number, random: (bytes: number) => Buffer): PostedAnswers {
   const kept = new Map<string, { readonly params: URLSearchParams; readonly until: number }>()

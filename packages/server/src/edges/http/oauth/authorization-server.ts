@@ -25,8 +25,10 @@ export type AuthorizationServer = (
 ) => Promise<void>
 
 // A library instance is about 50 KB. Tenants beyond this number cost a rebuild when they come back.
-const mostProviders = 200
-const longestReadMs = 10_000
+/** Tenants whose authorization server is kept ready. */
+export const mostProviders = 200
+/** How long the body of a token request may take. */
+export const longestReadMs = 10_000
 
 /** The authorization servers of all tenants, each made at its first request (CONTRACT 5). */
 export function createAuthorizationServer(parts: OAuthParts): AuthorizationServer {

@@ -16,7 +16,8 @@ export const mostForClient = 20
 /** Failures in a window from one address, over all clients: behind one proxy many clients may share it. */
 export const mostForAddress = 300
 // Bounds memory. Who wants to push an entry out has to fail from as many addresses.
-const mostEntries = 20_000
+/** Sources of failures that are counted at once. */
+export const mostEntries = 20_000
 
 interface Entry {
   readonly since: number

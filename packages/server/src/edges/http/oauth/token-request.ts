@@ -17,7 +17,8 @@ export interface RefusedRequest {
 }
 
 // RFC 6749 sets no bound; a client assertion with a certificate chain is below 16 KiB.
-const longestBody = 64 * 1024
+/** The largest body of a request to the token endpoint, in bytes. */
+export const longestBody = 64 * 1024
 
 /**
  * Reads a token request and judges its form (RFC 6749 section 3.2): POST, form-encoded, nothing in the query, no parameter
