@@ -60,13 +60,20 @@ describe('links in the fields that an operation names (P7)', () => {
     '{"a":"/1"',
     '{"a":"/1"}}',
     '{"a":"\\x"}',
-    '<html>',
+    '<html>"a"',
     '[1,,2]',
     '{1:2}',
     '{"a":"/1",}',
     `${'['.repeat(300)}`,
   ])('of what is no JSON are not looked for: %s', text => {
-    expect(of(text, '/a')).toBeUndefined()
+    expect(of(text, '/a', '/0')).toBeUndefined()
+  })
+
+  it('are looked for only where a name of a field stands, or may be hidden', () => {
+    expect(of('{"data":[1,2', '/paging/next/link')).toEqual({ text: '{"data":[1,2', removed: [] })
+    expect(of('{"link":[1,2', '/paging/next/link')).toBeUndefined()
+    expect(of('{"lin\\u006b":[1,2', '/paging/next/link')).toBeUndefined()
+    expect(rewriteJsonLinks(Buffer.from('{"link":"/a"}', 'utf16le'), [{ pointer: '/link' }], rewrite)).toBeUndefined()
   })
 
   it('are looked for in JSON that is no object too', () => {

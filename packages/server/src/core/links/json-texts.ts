@@ -8,6 +8,14 @@ export interface JsonText {
   readonly pattern: number
 }
 
+const quote = 0x22
+const comma = 0x2c
+const colon = 0x3a
+const openBracket = 0x5b
+const closeBracket = 0x5d
+const openBrace = 0x7b
+const closeBrace = 0x7d
+
 /** Deeper nesting is given up on: no API answers so. */
 const deepest = 256
 
@@ -22,14 +30,19 @@ export function jsonTexts(body: Buffer, patterns: readonly (readonly string[])[]
   const steps: (string | number)[] = []
   const isArray: boolean[] = []
   let at = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? 3 : 0
+  /** Deeper than every pattern no name and no text has to be known. */
+  const nearest = Math.max(...patterns.map(pattern => pattern.length))
   const blank = () => {
     while (at < body.length && isBlank(body[at]!)) at++
   }
-  const isByte = (char: string) => body[at] === char.charCodeAt(0)
   /** The text that begins at `at`; moves behind it. */
   const text = (): string | undefined => {
     const end = endOfText(body, at)
     if (end === undefined) return undefined
+    if (steps.length > nearest) {
+      at = end
+      return ''
+    }
     const raw = body.toString('utf8', at, end)
     at = end
     return raw.includes('\\') ? parsed(raw) : raw.slice(1, -1)
@@ -42,10 +55,10 @@ export function jsonTexts(body: Buffer, patterns: readonly (readonly string[])[]
   /** Reads the name of a member and its colon. */
   const name = (): boolean => {
     blank()
-    if (!isByte('"')) return false
+    if (body[at] !== quote) return false
     const read = text()
     blank()
-    if (read === undefined || !isByte(':')) return false
+    if (read === undefined || body[at] !== colon) return false
     at++
     steps[steps.length - 1] = read
     return true
@@ -53,17 +66,17 @@ export function jsonTexts(body: Buffer, patterns: readonly (readonly string[])[]
   for (;;) {
     blank()
     const begin = at
-    if (isByte('{') || isByte('[')) {
+    if (body[at] === openBrace || body[at] === openBracket) {
       if (steps.length >= deepest) return undefined
-      isArray.push(isByte('['))
+      isArray.push(body[at] === openBracket)
       steps.push(0)
       at++
       blank()
-      if (!isByte(isArray.at(-1) ? ']' : '}')) {
+      if (body[at] !== (isArray.at(-1) ? closeBracket : closeBrace)) {
         if (!isArray.at(-1) && !name()) return undefined
         continue
       }
-    } else if (isByte('"')) {
+    } else if (body[at] === quote) {
       const value = text()
       if (value === undefined) return undefined
       const pattern = patternHere()
@@ -77,13 +90,13 @@ export function jsonTexts(body: Buffer, patterns: readonly (readonly string[])[]
       blank()
       if (steps.length === 0) return at === body.length ? found : undefined
       const inArray = isArray.at(-1)!
-      if (isByte(',')) {
+      if (body[at] === comma) {
         at++
         if (inArray) steps[steps.length - 1] = (steps.at(-1) as number) + 1
         else if (!name()) return undefined
         break
       }
-      if (!isByte(inArray ? ']' : '}')) return undefined
+      if (body[at] !== (inArray ? closeBracket : closeBrace)) return undefined
       at++
       isArray.pop()
       steps.pop()
