@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import { Failure } from '../../core/failure.ts'
 import { httpLimits } from './http-limits.ts'
 
@@ -27,7 +26,7 @@ export function createAdmission(
   limits: { readonly [Name in keyof AdmissionLimits]: number } = httpLimits,
 ): Admission {
   const entries = new Set<Entry>()
-  const perSocket = new WeakMap<Socket, number>()
+  const perSocket = new WeakMap<IncomingMessage['socket'], number>()
   let others = 0
   let timer: NodeJS.Timeout | undefined
   const stop = () => {
