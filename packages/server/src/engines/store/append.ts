@@ -110,7 +110,8 @@ const eventColumns = {
   head: 'text',
 } as const satisfies Record<keyof AuditRow, 'text' | 'integer'>
 
-const eventNames = Object.keys(eventColumns) as (keyof AuditRow)[]
+/** The same, in the order in which rows are written. */
+export const eventNames = Object.keys(eventColumns) as (keyof AuditRow)[]
 
 async function insertRows(db: Handle, kind: Kind, rows: readonly AuditRow[]): Promise<void> {
   const cells = rows.map(row => eventNames.map((name): Cell => row[name]))

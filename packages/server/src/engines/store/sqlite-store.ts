@@ -13,10 +13,11 @@ import { assertOutsideChange, insideChange } from './inside-change.ts'
 import { locatorOver } from './locator.ts'
 import { expectedVersion, spelled, stepsFrom, versionTable } from './migrations.ts'
 import type { SqliteOptions, StoreParts } from './open-store.ts'
-import { recordQueue } from './record-queue.ts'
+import { recordQueue, streamOfNode } from './record-queue.ts'
 import { insertTenant } from './rows/tenants.ts'
 import type { Handle } from './schema.ts'
 import type { Scope } from './scope.ts'
+import { sqliteAppend } from './sqlite-append.ts'
 import { type StatementResult, sqliteStatements, type Value } from './sqlite-statements.ts'
 import { type SqliteThread, sqliteThread } from './sqlite-thread.ts'
 import type { Store } from './store.ts'
@@ -51,7 +52,7 @@ export async function openSqlite(options: SqliteOptions, { random, now }: StoreP
 
 interface Parts extends Pick<StoreParts, 'random'> {
   readonly writer: SqliteThread
-  readonly scanner: SqliteThread
+  readonly scanner: Pick<SqliteThread, 'run' | 'close'>
   readonly inPlace: DatabaseSync
   readonly lock: { release(): void }
 }
@@ -89,6 +90,14 @@ function storeOver(options: SqliteOptions, { random, writer, scanner, inPlace, l
     ...(headMac && { headMac }),
     ...(options.recordBound !== undefined && { bound: options.recordBound }),
     transaction: (_tenant, work) => transaction(work),
+    appendWhole: sqliteAppend({
+      stream: streamOfNode(options.nodeId),
+      ...(headMac && { headMac }),
+      writer,
+      oneAtATime,
+      readHead: (tenant, stream) =>
+        runInPlace(readHead, [tenant, stream]).rows[0] as { seq: number; head: string } | undefined,
+    }),
   })
 
   const scopeOf = (tenant: TenantId, handles: { db: Handle; scan: Handle }, append: Scope['append']): Scope => ({
@@ -172,7 +181,7 @@ function storeOver(options: SqliteOptions, { random, writer, scanner, inPlace, l
 }
 
 /** The thread for scans starts with the first of them: an idle server does without its memory. */
-function lateThread(path: string): SqliteThread {
+function lateThread(path: string): Pick<SqliteThread, 'run' | 'close'> {
   let thread: SqliteThread | undefined
   return {
     run(text, values) {
@@ -184,6 +193,8 @@ function lateThread(path: string): SqliteThread {
     },
   }
 }
+
+const readHead = 'select seq, head from audit_streams where tenant_id = ? and stream = ?'
 
 const readVersion = 'select max(version) as version from schema_version'
 
@@ -227,7 +238,7 @@ async function appendOutsideChange(): Promise<void> {
   throw new TypeError('Audit events are appended within change, or by record')
 }
 
-function onThread(thread: SqliteThread): Execute {
+function onThread(thread: Pick<SqliteThread, 'run'>): Execute {
   return async query => resultOf(await thread.run(query.sql, valuesOf(query)))
 }
 

@@ -1,11 +1,15 @@
 import { Worker } from 'node:worker_threads'
 import { Failure } from '../../core/failure.ts'
 import type { StatementResult, Value } from './sqlite-statements.ts'
-import type { Answer, Order, SqliteWorkerData } from './sqlite-worker.ts'
+import type { Answer, Order, SqliteWorkerData, Step } from './sqlite-worker.ts'
+
+export type { Step }
 
 /** A connection to SQLite in a thread of its own, so that a slow disk or a long scan never stops the event loop. */
 export interface SqliteThread {
   run(text: string, values?: readonly Value[]): Promise<StatementResult>
+  /** One durable transaction in one message; false, and nothing done, when a step did not change as many rows as expected. */
+  commit(steps: readonly Step[]): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -45,6 +49,9 @@ export function sqliteThread(data: SqliteWorkerData): SqliteThread {
 
   return {
     run: (text, values = []) => post({ text, values }),
+    async commit(steps) {
+      return (await post({ text: '', values: [], steps })).changes === 1
+    },
     async close() {
       if (broken === undefined) await post({ text: '', values: [], close: true })
       await worker.terminate()

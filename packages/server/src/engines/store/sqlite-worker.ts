@@ -8,6 +8,18 @@ export interface Order {
   readonly text: string
   readonly values: readonly Value[]
   readonly close?: true
+  /** A whole transaction instead of one statement. */
+  readonly steps?: readonly Step[]
+}
+
+/** One statement of a transaction that is sent as a whole. */
+export interface Step {
+  readonly text: string
+  readonly values?: readonly Value[]
+  /** JSON, a list of lists of values: runs once for each. One text is handed to a thread sooner than its thousand values. */
+  readonly rows?: string
+  /** How many rows it has to change; with another number nothing of the transaction is done. */
+  readonly expected?: number
 }
 
 export type Answer =
@@ -39,9 +51,32 @@ port.on('message', (order: Order) => {
     return
   }
   try {
-    port.postMessage({ number: order.number, result: run(order.text, order.values) } satisfies Answer)
+    const result = order.steps === undefined ? run(order.text, order.values) : commit(order.steps)
+    port.postMessage({ number: order.number, result } satisfies Answer)
   } catch (error) {
     const { message, code, errcode } = error as Error & { code?: unknown; errcode?: unknown }
     port.postMessage({ number: order.number, error: { message, code, errcode } } satisfies Answer)
   }
 })
+
+/** Changes 1: committed; 0: something was not as expected, and nothing was done. */
+function commit(steps: readonly Step[]): StatementResult {
+  run('begin immediate', [])
+  try {
+    for (const { text, values = [], rows, expected } of steps) {
+      if (rows !== undefined) {
+        for (const one of JSON.parse(rows) as Value[][]) run(text, one)
+        continue
+      }
+      const { changes } = run(text, values)
+      if (expected === undefined || changes === expected) continue
+      run('rollback', [])
+      return { rows: [], changes: 0 }
+    }
+    run('commit', [])
+    return { rows: [], changes: 1 }
+  } catch (error) {
+    if (database.isTransaction) run('rollback', [])
+    throw error
+  }
+}
