@@ -3,9 +3,10 @@ import { makeNeedles, type Needles } from '../../core/scrub/needles.ts'
 import type { Secret } from '../../core/secret.ts'
 import { openClient } from '../credentials/open-client.ts'
 import { type OpenCredential, openCredential } from '../credentials/open-credential.ts'
-import { retiredSecrets } from '../credentials/retired-secrets.ts'
+import { retiredSecrets, retireSecrets } from '../credentials/retired-secrets.ts'
 import type { BrokerParts } from './broker-parts.ts'
 import type { CallFacts } from './call-facts.ts'
+import { secretsOf } from './call-secrets.ts'
 
 /** A credential in clear with the search for every live secret of its connection. */
 export interface LiveSecrets {
@@ -36,13 +37,23 @@ export function createSecretsMemory(parts: BrokerParts): SecretsMemory {
       readonly sealed: string
       readonly destination: string
       readonly at: number
+      readonly retired: readonly Secret[]
       readonly secrets: Promise<LiveSecrets>
     }
   >()
+  /** What was opened may now be the generation before: also where another process renewed it, and this one only hears. */
+  const forget = (id: ConnectionId): void => {
+    const known = kept.get(id)
+    kept.delete(id)
+    known?.secrets.then(
+      ({ credential }) => retireSecrets(parts.store, id, secretsOf(credential), parts.now()),
+      () => undefined,
+    )
+  }
   const stop = parts.revocations.listen(ended => {
     if (ended.kind === 'integration') kept.clear()
     if (ended.kind === 'connection') kept.delete(ended.id as ConnectionId)
-    if (ended.kind === 'changed' && ended.connection !== undefined) kept.delete(ended.connection as ConnectionId)
+    if (ended.kind === 'changed' && ended.connection !== undefined) forget(ended.connection as ConnectionId)
   })
   const timer = setInterval(() => {
     const now = parts.monotonic()
@@ -69,18 +80,22 @@ export function createSecretsMemory(parts: BrokerParts): SecretsMemory {
       if (row === undefined) throw new TypeError('there is no credential to open')
       const known = kept.get(connection.id)
       const now = parts.monotonic()
+      const retired = retiredSecrets(parts.store, connection.id, parts.now())
       if (
         known !== undefined &&
         known.sealed === row.sealedAccessToken &&
         known.destination === integration.destinationDigest &&
+        known.retired === retired &&
         now - known.at < keptForMs
       ) {
         return known.secrets
       }
       const secrets = openCredential(parts, connection, integration, row).then(credential => around(facts, credential))
+      if (known !== undefined && known.sealed !== row.sealedAccessToken) forget(connection.id)
       kept.delete(connection.id)
       if (kept.size >= mostEntries) kept.delete(kept.keys().next().value!)
-      const entry = { sealed: row.sealedAccessToken, destination: integration.destinationDigest, at: now, secrets }
+      const destination = integration.destinationDigest
+      const entry = { sealed: row.sealedAccessToken, destination, at: now, retired, secrets }
       kept.set(connection.id, entry)
       secrets.catch(() => {
         if (kept.get(connection.id) === entry) kept.delete(connection.id)

@@ -8,6 +8,7 @@ import { Secret } from '../../core/secret.ts'
 import type { Parts } from '../../parts.ts'
 import { eventOf } from '../audit/event.ts'
 import { providerOf } from '../credentials/provider-of.ts'
+import { retireSecrets } from '../credentials/retired-secrets.ts'
 import { ConnectRefusal } from './connect-refusal.ts'
 import { flowContext } from './flow-context.ts'
 import { hashOf } from './open-session.ts'
@@ -93,6 +94,8 @@ export async function beginFlow(
   }
   const mine = await parts.store.change(tenant, rows => rows.sessions.advance(started, 'open'))
   if (!mine) throw new ConnectRefusal('link_used')
+  // An agent may be at work on the connection that is repaired, and the provider saw all of this.
+  if (session.repairs !== undefined) retireSecrets(parts.store, session.repairs, [new Secret(verifier)], parts.now())
   return { kind: 'go', url }
 }
 

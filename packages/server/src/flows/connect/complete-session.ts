@@ -1,12 +1,15 @@
 import { type Caller, clientOf } from '../../core/caller.ts'
 import type { ConnectError, ConnectSession } from '../../core/connect-session.ts'
-import type { Connection } from '../../core/connection.ts'
+import type { Connection, Credential } from '../../core/connection.ts'
 import { Failure, invalid, notFound } from '../../core/failure.ts'
 import type { SessionId } from '../../core/ids.ts'
+import type { Integration } from '../../core/integration.ts'
+import type { Secret } from '../../core/secret.ts'
 import type { User } from '../../core/user.ts'
 import type { Parts } from '../../parts.ts'
 import { eventOf } from '../audit/event.ts'
-import { heldGeneration, openHeld } from '../credentials/open-credential.ts'
+import { heldGeneration, openCredential, openHeld } from '../credentials/open-credential.ts'
+import { forgetSecrets, retiredSecrets, retireSecrets } from '../credentials/retired-secrets.ts'
 import { sealTokens } from '../credentials/store-tokens.ts'
 import { sameText } from './begin-flow.ts'
 import type { ConnectParts } from './connect-parts.ts'
@@ -162,7 +165,7 @@ async function moveInto(parts: ConnectParts, caller: Caller, session: ConnectSes
   }
   const kept = { ...tokens, ...(held.accessExpiresAt !== undefined && { expiresAt: held.accessExpiresAt }) }
   const credential = await sealTokens(parts, next, integration, kept, generation, now)
-  return parts.store.change(caller.tenant, async rows => {
+  const moved = await parts.store.change(caller.tenant, async rows => {
     if (
       !(await rows.sessions.advance({ ...session, status: 'completed', connection: target.id }, 'awaiting_completion'))
     )
@@ -187,6 +190,25 @@ async function moveInto(parts: ConnectParts, caller: Caller, session: ConnectSes
     ])
     return next
   })
+  const spent = [
+    ...retiredSecrets(parts.store, pending.id, now),
+    ...(await spentTokens(parts, target, integration, before)),
+  ]
+  retireSecrets(parts.store, target.id, spent, now)
+  forgetSecrets(parts.store, pending.id)
+  return moved
+}
+
+/** The tokens that a repair replaced; none when they were obtained for other destinations and do not open. */
+async function spentTokens(
+  parts: ConnectParts,
+  target: Connection,
+  integration: Integration,
+  before: Credential | undefined,
+): Promise<readonly Secret[]> {
+  if (before === undefined) return []
+  const opened = await openCredential(parts, target, integration, before).catch(() => undefined)
+  return [opened?.accessToken, opened?.refreshToken].filter(secret => secret !== undefined)
 }
 
 function createdEvent(parts: ConnectParts, caller: Caller, session: ConnectSession, connection: Connection) {

@@ -2,6 +2,7 @@ import type { ConnectError, ConnectSession } from '../../core/connect-session.ts
 import type { Connection } from '../../core/connection.ts'
 import { makeId, type TenantId } from '../../core/ids.ts'
 import type { Integration } from '../../core/integration.ts'
+import type { Secret } from '../../core/secret.ts'
 import type { TokenSet } from '../../core/token/token-set.ts'
 import { type CallbackVerdict, judgeCallback } from '../../engines/oauth/judge-callback.ts'
 import type { Account } from '../../engines/oauth/oauth.ts'
@@ -9,6 +10,7 @@ import { eventOf } from '../audit/event.ts'
 import { openClient } from '../credentials/open-client.ts'
 import { heldGeneration } from '../credentials/open-credential.ts'
 import { providerOf } from '../credentials/provider-of.ts'
+import { retireSecrets } from '../credentials/retired-secrets.ts'
 import { sendFor } from '../credentials/send-for.ts'
 import { sealTokens } from '../credentials/store-tokens.ts'
 import type { ConnectParts } from './connect-parts.ts'
@@ -58,12 +60,18 @@ export async function takeCallback(
   if (session.sealedVerifier === undefined || session.destinationDigest !== integration.destinationDigest)
     return fail(parts, taken, callback, 'provider_error', 'destination_changed')
 
+  const codeVerifier = await parts.vault.open(
+    flowContext(session, integration, 'code_verifier'),
+    session.sealedVerifier,
+  )
+  const ofFlow = [judged.code, codeVerifier]
+  if (session.repairs !== undefined) retireSecrets(parts.store, session.repairs, ofFlow, parts.now())
   const answer = await parts.oauth.redeemCode(sendFor(parts, tenant), {
     provider,
     client: await openClient(parts, integration),
     redirectUri: callbackUrl(integration),
     code: judged.code,
-    codeVerifier: await parts.vault.open(flowContext(session, integration, 'code_verifier'), session.sealedVerifier),
+    codeVerifier,
     ...(session.sealedNonce !== undefined && {
       nonce: (await parts.vault.open(flowContext(session, integration, 'nonce'), session.sealedNonce)).reveal(),
     }),
@@ -111,7 +119,7 @@ export async function takeCallback(
       return fail(parts, taken, callback, 'account_mismatch', 'account_mismatch', undefined, upstream)
     }
   }
-  return hold(parts, taken, integration, tokens, account, callback)
+  return hold(parts, taken, integration, tokens, account, callback, [...ofFlow, ...tokens.otherSecrets])
 }
 
 /** Keeps the credential sealed in a pending connection until the app says who is signed in there. */
@@ -122,6 +130,7 @@ async function hold(
   tokens: TokenSet,
   account: Account | undefined,
   callback: Callback,
+  spent: readonly Secret[],
 ): Promise<Ending> {
   const now = parts.now()
   const completionCode = parts.random(32).toString('base64url')
@@ -154,6 +163,7 @@ async function hold(
     return true
   })
   if (!held) throw await refused(parts, session.tenant, callback, 'state_unknown', session)
+  retireSecrets(parts.store, pending.id, spent, now)
   return endingOf(awaiting, { completionCode })
 }
 
