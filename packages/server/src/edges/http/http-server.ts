@@ -11,6 +11,7 @@ import { challengeFor } from './challenge.ts'
 import { createClientAddress } from './client-address.ts'
 import { httpLimits } from './http-limits.ts'
 import { makeListener, replaceCertificate } from './listener.ts'
+import { connectionsFor, openFilesOfProcess } from './open-files.ts'
 import { isOurFault, renderProblem } from './problem.ts'
 import { urlOfProxyHost } from './proxy/proxy-host.ts'
 import { endWithProblem } from './raw-problem.ts'
@@ -52,6 +53,9 @@ export interface HttpServer {
 
 /** TRACE would give back what a caller's proxies added; the others mean nothing here. The proxy judges its own. */
 const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
+/** Certificates that renew themselves do so a month before their end: at two weeks something is wrong. */
+const renewalDueMs = 14 * 24 * 3_600_000
 
 /** The one HTTP server: `/proxy/` goes straight to its handler, everything else to Fastify. */
 export async function createHttpServer(
@@ -155,8 +159,10 @@ export async function createHttpServer(
   const admission = createAdmission(parts.monotonic)
   const requestIdFor = (request?: IncomingMessage) =>
     requestIdOf(request?.headers['x-request-id'], parts.now(), parts.random)
+  const limits = { ...httpLimits, connections: connectionsFor(openFilesOfProcess()) }
   let droppedLoggedAt = Number.NEGATIVE_INFINITY
 
+  const pair = parts.config.tls === undefined ? undefined : certificate(parts.config.tls)
   const make = (local: boolean): Server =>
     makeListener(
       {
@@ -184,10 +190,11 @@ export async function createHttpServer(
         dropped() {
           if (parts.monotonic() - droppedLoggedAt < 60_000) return
           droppedLoggedAt = parts.monotonic()
-          parts.log.warn('connections are being closed: there are too many', { most: httpLimits.connections })
+          parts.log.warn('connections are being closed: there are too many', { most: limits.connections })
         },
       },
-      local || parts.config.tls === undefined ? undefined : certificate(parts.config.tls),
+      local ? undefined : pair,
+      limits,
     )
 
   /** Overload is refused before anything is looked at; the operator's own socket always gets in. */
@@ -205,6 +212,13 @@ export async function createHttpServer(
     return local ? undefined : admission.enter(request, response, isCall ? 'call' : 'other')
   }
 
+  const warnOfEnd = (expiresAt: number): void => {
+    if (expiresAt - parts.now() > renewalDueMs) return
+    parts.log.warn('the certificate ends soon or has ended; renew it and send SIGHUP', {
+      expires: new Date(expiresAt).toISOString(),
+    })
+  }
+  if (pair !== undefined) warnOfEnd(pair.expiresAt)
   const main = make(false)
   const local = make(true)
   const app = Fastify({
@@ -212,6 +226,8 @@ export async function createHttpServer(
       handleByFastify = handler as (request: IncomingMessage, response: ServerResponse) => void
       return main
     },
+    // The listener has its own, and Fastify's would write beside it.
+    clientErrorHandler: () => {},
     bodyLimit: 1024 * 1024,
     exposeHeadRoutes: true,
     genReqId: request => requestIdOf(request.headers['x-request-id'], parts.now(), parts.random),
@@ -256,6 +272,10 @@ export async function createHttpServer(
         main.once('error', reject)
         main.listen(port, host, resolve)
       })
+      if (limits.connections < httpLimits.connections)
+        parts.log.warn('few files may be open in this process, so few connections are taken; raise ulimit -n', {
+          connections: limits.connections,
+        })
       const address = main.address()
       if (address === null || typeof address === 'string') throw new TypeError('the server listens on no port')
       return address.port
@@ -275,6 +295,7 @@ export async function createHttpServer(
       if (pair === undefined) return parts.log.error('the old certificate stays: the new one has faults', { faults })
       replaceCertificate(main, pair)
       parts.log.info('the certificate was read again', { expires: new Date(pair.expiresAt).toISOString() })
+      warnOfEnd(pair.expiresAt)
     },
     async close(graceMs) {
       admission.close()

@@ -48,9 +48,24 @@ export function makeListener(
   // Counted by us: Node leaves out what is beyond its own limit.
   server.maxHeadersCount = 0
   server.timeout = limits.silentMs
-  server.on('request', (request, response) => handlers.request(request, response, false))
-  server.on('checkContinue', (request, response) => handlers.request(request, response, true))
+  const underWay = new WeakMap<Duplex, ServerResponse>()
+  const take = (isWaiting: boolean) => (request: IncomingMessage, response: ServerResponse) => {
+    underWay.set(request.socket, response)
+    handlers.request(request, response, isWaiting)
+  }
+  server.on('request', take(false))
+  server.on('checkContinue', take(true))
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    const last = underWay.get(socket)
+    if (last !== undefined && !last.writableFinished && !last.destroyed) {
+      // What follows a `Connection: close` is nothing (RFC 9112 section 9.6); the answer before it is still due.
+      if (error.code === 'HPE_CLOSED_CONNECTION') return
+      // Words of ours would stand in the middle of an answer, or be taken for it.
+      if (last.headersSent || last.req.complete) {
+        socket.destroy()
+        return
+      }
+    }
     // A failed handshake or a broken connection has nobody who could read an answer.
     if (/^(HPE_|ERR_HTTP_)/.test(error.code ?? '')) handlers.unreadable(error.code, socket)
     else socket.destroy()
