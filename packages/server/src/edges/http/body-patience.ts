@@ -18,6 +18,16 @@ export function endUnlessRead(request: IncomingMessage, withinMs = longestBodyMs
   })
 }
 
+/**
+ * Throws away what is left of a body whose answer is complete, as long as `endUnlessRead` lets it come: most clients read
+ * no answer before they have sent everything (RFC 9112 section 9.3).
+ */
+export function discardRest(request: IncomingMessage): void {
+  if (request.readableEnded || request.destroyed) return
+  request.removeAllListeners('readable')
+  request.resume()
+}
+
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }

@@ -6,7 +6,7 @@ import { forwardCall } from '../../../flows/broker/forward-call.ts'
 import type { ProxyCall } from '../../../flows/broker/proxy-call.ts'
 import type { Parts } from '../../../parts.ts'
 import { type Authenticate, authorizationOf } from '../authenticate.ts'
-import { endUnlessRead } from '../body-patience.ts'
+import { discardRest, endUnlessRead } from '../body-patience.ts'
 import { challengeFor, requireScopes } from '../challenge.ts'
 import type { Arrival, ProxyHandler } from '../http-server.ts'
 import { asFailure, isOurFault, renderProblem } from '../problem.ts'
@@ -55,6 +55,7 @@ export function createProxyHandler(parts: Parts, authenticate: Authenticate): Pr
     void served.finally(() => {
       inFlight.delete(served)
       endUnlessRead(request)
+      discardRest(request)
     })
   }
   return {
