@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { answers } from './answers.ts'
 import { endings } from './endings.ts'
+import { overlaps } from './overlaps.ts'
 import { requests } from './requests.ts'
 import { openStage, type Stage } from './stage.ts'
 
@@ -25,5 +26,9 @@ describe('the transport (row 98)', () => {
 
   describe('as connections end', () => {
     it.each(endings)('$name', given => stage.run(given))
+  })
+
+  describe('as things overlap', () => {
+    it.each(overlaps)('$name', given => stage.run(given))
   })
 })
