@@ -62,7 +62,7 @@ ${table(
     [
       'open connections',
       plain(httpLimits.connections),
-      'closed at once; the log says so. An idle one costs about 15 KiB',
+      'closed at once; the log says so. An idle one costs about 15 KiB, with TLS about 65 KiB',
     ],
     ['requests being served', plain(httpLimits.requestsInFlight), refused],
     ['of these, other than brokered calls', plain(httpLimits.otherRequestsInFlight), refused],
@@ -174,7 +174,7 @@ Everything else that is held belongs to a request or a call in progress and ends
 
 ## The machine
 
-A process needs a file descriptor for every connection on both sides: raise \`ulimit -n\` above ${plain(httpLimits.connections)} for many agents
-(systemd: \`LimitNOFILE=\`).
+A process needs an open file for every connection on both sides. Where \`ulimit -n\` allows less than is needed, 70 % of it go to agents'
+connections and the log says so at the start: raise it for many agents (systemd: \`LimitNOFILE=\`).
 `
 }

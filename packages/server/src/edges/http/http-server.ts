@@ -7,6 +7,7 @@ import type { Parts } from '../../parts.ts'
 import { createAdmission } from './admission.ts'
 import { authorizationOf } from './authenticate.ts'
 import { endUnlessRead } from './body-patience.ts'
+import { openCertificate } from './certificate.ts'
 import { challengeFor } from './challenge.ts'
 import { createClientAddress } from './client-address.ts'
 import { httpLimits } from './http-limits.ts'
@@ -18,7 +19,6 @@ import { endWithProblem } from './raw-problem.ts'
 import { failureOfFastify, failureOfParser } from './request-faults.ts'
 import { requestIdOf } from './request-id.ts'
 import { createTenantFinder, splitTenant } from './tenant-of-path.ts'
-import { readTlsFiles, type TlsPaths } from './tls-files.ts'
 
 /** What every request carries from the first step on. */
 export interface Arrival {
@@ -53,9 +53,6 @@ export interface HttpServer {
 
 /** TRACE would give back what a caller's proxies added; the others mean nothing here. The proxy judges its own. */
 const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
-
-/** Certificates that renew themselves do so a month before their end: at two weeks something is wrong. */
-const renewalDueMs = 14 * 24 * 3_600_000
 
 /** The one HTTP server: `/proxy/` goes straight to its handler, everything else to Fastify. */
 export async function createHttpServer(
@@ -162,7 +159,7 @@ export async function createHttpServer(
   const limits = { ...httpLimits, connections: connectionsFor(openFilesOfProcess()) }
   let droppedLoggedAt = Number.NEGATIVE_INFINITY
 
-  const pair = parts.config.tls === undefined ? undefined : certificate(parts.config.tls)
+  const certificate = openCertificate(parts)
   const make = (local: boolean): Server =>
     makeListener(
       {
@@ -193,7 +190,7 @@ export async function createHttpServer(
           parts.log.warn('connections are being closed: there are too many', { most: limits.connections })
         },
       },
-      local ? undefined : pair,
+      local ? undefined : certificate?.pair,
       limits,
     )
 
@@ -212,13 +209,6 @@ export async function createHttpServer(
     return local ? undefined : admission.enter(request, response, isCall ? 'call' : 'other')
   }
 
-  const warnOfEnd = (expiresAt: number): void => {
-    if (expiresAt - parts.now() > renewalDueMs) return
-    parts.log.warn('the certificate ends soon or has ended; renew it and send SIGHUP', {
-      expires: new Date(expiresAt).toISOString(),
-    })
-  }
-  if (pair !== undefined) warnOfEnd(pair.expiresAt)
   const main = make(false)
   const local = make(true)
   const app = Fastify({
@@ -290,12 +280,8 @@ export async function createHttpServer(
       })
     },
     renewCertificate() {
-      if (parts.config.tls === undefined) return
-      const { pair, faults } = readTlsFiles(parts.config.tls)
-      if (pair === undefined) return parts.log.error('the old certificate stays: the new one has faults', { faults })
-      replaceCertificate(main, pair)
-      parts.log.info('the certificate was read again', { expires: new Date(pair.expiresAt).toISOString() })
-      warnOfEnd(pair.expiresAt)
+      const pair = certificate?.renew()
+      if (pair !== undefined) replaceCertificate(main, pair)
     },
     async close(graceMs) {
       admission.close()
@@ -319,11 +305,4 @@ export async function createHttpServer(
       await app.close().catch(() => undefined)
     },
   }
-}
-
-/** Read again by whoever opens the listener: the settings were checked a while ago. */
-function certificate(paths: TlsPaths) {
-  const { pair, faults } = readTlsFiles(paths)
-  if (pair === undefined) throw new TypeError(faults.join(' '))
-  return pair
 }
