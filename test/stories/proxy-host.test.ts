@@ -1,4 +1,4 @@
-import { request } from 'node:http'
+import { type IncomingHttpHeaders, request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { everyPath, onBoth, type Rig, startRig } from '../rig.ts'
 
@@ -27,7 +27,7 @@ describe.each(onBoth)('a connection with a host name of its own, on $database', 
   afterAll(() => rig?.close())
 
   const ask = (label: string, path: string, headers: Readonly<Record<string, string>> = {}) =>
-    new Promise<{ status: number; text: string }>((resolve, reject) => {
+    new Promise<{ status: number; text: string; headers: IncomingHttpHeaders }>((resolve, reject) => {
       const sent = request({
         port: Number(new URL(rig.url).port),
         host: '127.0.0.1',
@@ -38,7 +38,7 @@ describe.each(onBoth)('a connection with a host name of its own, on $database', 
       sent.on('response', async answer => {
         let text = ''
         for await (const chunk of answer) text += chunk
-        resolve({ status: answer.statusCode!, text })
+        resolve({ status: answer.statusCode!, text, headers: answer.headers })
       })
       sent.end()
     })
@@ -48,6 +48,18 @@ describe.each(onBoth)('a connection with a host name of its own, on $database', 
     const answer = await ask(label(connection), '/api/me?x=1')
     expect(answer.status).toBe(200)
     expect(JSON.parse(answer.text)).toMatchObject({ id: 'alice' })
+  })
+
+  it('keeps to its name in the links of answers, with our port: an SDK sends its token to no other origin (P7)', async () => {
+    const { port } = new URL(rig.url)
+    const answer = await ask(label(connection), `/api/redirect?to=${encodeURIComponent('/api/items?page=2')}`)
+    expect(answer.headers.location).toBe(`http://${label(connection)}.${domain}:${port}/api/items?page=2`)
+    const named = await ask('generic-oidc', `/api/redirect?to=${encodeURIComponent('/~x/y')}`)
+    expect(named.headers.location).toMatch(
+      new RegExp(`^http://generic-oidc\\.${domain}:${port}/~127\\.0\\.0\\.1:\\d+/~x/y$`),
+    )
+    const evil = await ask(label(connection), `/api/redirect?to=${encodeURIComponent(`http://${domain}/`)}`)
+    expect([evil.headers.location, evil.headers['valetkey-link-removed']]).toEqual([undefined, 'location'])
   })
 
   it('is judged like every call: not without a token, not for another person (P3, P6)', async () => {
