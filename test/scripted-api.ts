@@ -41,6 +41,7 @@ export async function startScriptedApi(
     api: {
       ...acme.api,
       origins: [...acme.api.origins, ...hosts.map(host => ({ origin: `https://${host}`, pathPrefixes: ['/'] }))],
+      unauthorizedAnswers: [{ status: 200, pointer: '/error', values: ['token_revoked'] }],
     },
     operations: [...acme.operations, ...operations],
   }
