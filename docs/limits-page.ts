@@ -130,9 +130,9 @@ ${table(
     ['body kept to be sent a second time', bytes(replayableBytes), '503 `retry_body` if it was needed'],
     ['body that is read whole (JSON, forms, multipart)', bytes(replayableBytes), tooLarge],
     [
-      'bodies kept at once',
+      'bodies held at once, of requests and of answers whose links are rewritten',
       `${bytes(callLimits.bodyBytes)}, of one agent ${bytes(callLimits.bodyBytesPerAgent)}`,
-      `${refused}; a body on its way goes on and cannot be sent twice`,
+      `${refused}; a body on its way goes on and cannot be sent twice, an answer passes with its links as they are and a warning`,
     ],
     ['answer held until its record is durable', bytes(mostHeldBytes), 'the provider waits'],
     ['events that wait for the audit log', `${plain(recordQueueBound)}, and as many outcomes`, refused],

@@ -7,7 +7,7 @@ export const callLimits = {
   calls: 10_000,
   /** Of these, calls of one agent: no agent takes the room of all others. */
   callsPerAgent: 2_500,
-  /** Bytes of request bodies kept at once, to be looked into or sent a second time. */
+  /** Bytes of bodies held at once: of requests, to be looked into or sent a second time, and of answers with links. */
   bodyBytes: 128 * 1024 * 1024,
   /** Of these, bytes of one agent. */
   bodyBytesPerAgent: 32 * 1024 * 1024,
@@ -15,7 +15,7 @@ export const callLimits = {
 
 /** What one call has taken of the room, until it leaves. */
 export interface CallPlace {
-  /** Whether so many more bytes of its body may be kept; if so they count until `drop`. */
+  /** Whether so many more bytes of its bodies may be held; if so they count until `drop`. */
   keep(bytes: number): boolean
   drop(bytes: number): void
   leave(): void

@@ -110,7 +110,7 @@ async function exchange(
   await cut.race(recorded)
   if (cut.done !== undefined) throw cut.done
   const rules = answerRules(open, call, progress.head!.status, coding)
-  return relayAnswer(progress.attempt!, progress.head!, progress.live.needles, sink, rules, cut)
+  return relayAnswer(progress.attempt!, progress.head!, progress.live.needles, sink, rules, cut, carriage.place)
 }
 
 /** The grant gave no call: its budget is spent, or it ended since it was read. */

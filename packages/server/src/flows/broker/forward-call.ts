@@ -41,7 +41,7 @@ export async function forwardCall(
     // Links are written into a body that is read, and not into a compressed one.
     const offer = open.decision.operation?.links === undefined ? offeredCodings(call.rawHeaders) : identityOnly
     const outgoing = await cut.race(prepareOutgoing(provider, open.decision.target, call, upload, offer))
-    await carryCall(parts, caller, call, sink, { open, outgoing, upload, cut })
+    await carryCall(parts, caller, call, sink, { open, outgoing, upload, cut, place })
   } catch (thrown) {
     const failure = await asRefusal(parts, caller, call, open, thrown)
     if (failure !== undefined && !(thrown instanceof Carried)) {

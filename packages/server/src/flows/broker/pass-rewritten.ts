@@ -5,7 +5,7 @@ import type { Head } from './attempt.ts'
 import { headerOf } from './outgoing.ts'
 import type { Passage } from './relay-answer.ts'
 
-/** A longer body passes with its links as they are, and says so. */
+/** A longer body, or one that there is no room to hold, passes with its links as they are, and says so. */
 const longestBody = 1024 * 1024
 const warning = ['valetkey-warning', 'links-not-rewritten']
 
@@ -19,16 +19,19 @@ export function hasLinks({ rawHeaders }: Head, { fields, hasBody }: AnswerRules)
  * alone, then searched for secrets. What is too long, or no JSON, or a part of an answer, passes as it is, with a warning.
  */
 export function passRewritten(passage: Passage): () => void {
-  const { attempt, head, rawHead, needles, rules, sink } = passage
+  const { attempt, head, rawHead, needles, rules, sink, room } = passage
   const body = scrubStream(needles)
   let held: Buffer[] = []
   let heldBytes = 0
+  let roomTaken = 0
   let isPassing = false
   const passOn = (): boolean => {
     isPassing = true
     head.send({ added: warning })
     const before = held
     held = []
+    room.drop(roomTaken)
+    roomTaken = 0
     return before.map(chunk => passage.write(body.push(chunk))).every(Boolean)
   }
   const length = Number(headerOf(rawHead.rawHeaders, 'content-length') ?? 0)
@@ -39,7 +42,9 @@ export function passRewritten(passage: Passage): () => void {
       if (isPassing) return passage.write(body.push(chunk))
       held.push(chunk)
       heldBytes += chunk.length
-      return heldBytes <= longestBody || passOn()
+      if (heldBytes > longestBody || !room.keep(chunk.length)) return passOn()
+      roomTaken += chunk.length
+      return true
     },
     end(rawTrailers) {
       if (!isPassing) {

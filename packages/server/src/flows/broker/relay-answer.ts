@@ -7,6 +7,7 @@ import type { AnswerRules } from './answer-rules.ts'
 import type { AnswerSink } from './answer-sink.ts'
 import type { Attempt, Head } from './attempt.ts'
 import type { CallCut } from './call-cut.ts'
+import type { CallPlace } from './call-room.ts'
 import { passCompressed } from './pass-compressed.ts'
 import { passPlain } from './pass-plain.ts'
 import { hasLinks, passRewritten } from './pass-rewritten.ts'
@@ -31,6 +32,8 @@ export interface Passage {
   readonly needles: Needles
   readonly sink: AnswerSink
   readonly rules: AnswerRules
+  /** Whether so much of the answer may be held, and when it is so no more. */
+  readonly room: Pick<CallPlace, 'keep' | 'drop'>
   /** Sends body bytes; false: wait for the drain. */
   write(chunk: Buffer): boolean
   /** The end of the answer; `echoes` in its body. */
@@ -66,6 +69,7 @@ export function relayAnswer(
   sink: AnswerSink,
   rules: AnswerRules,
   cut: CallCut,
+  room: Pick<CallPlace, 'keep' | 'drop'>,
 ): Promise<Relayed> {
   const head = answerHead(rawHead, needles, sink, rules)
   return new Promise<Relayed>((resolve, reject) => {
@@ -79,6 +83,7 @@ export function relayAnswer(
       needles,
       sink,
       rules,
+      room,
       write(chunk) {
         if (chunk.length === 0) return true
         bytesOut += chunk.length

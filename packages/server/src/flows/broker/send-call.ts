@@ -2,6 +2,7 @@ import { Attempt, type Head } from './attempt.ts'
 import type { Broker } from './broker.ts'
 import type { BrokerParts } from './broker-parts.ts'
 import type { CallCut } from './call-cut.ts'
+import type { CallPlace } from './call-room.ts'
 import type { LiveSecrets } from './live-secrets.ts'
 import type { OpenCall } from './open-call.ts'
 import type { Outgoing } from './outgoing.ts'
@@ -15,6 +16,8 @@ export interface Carriage {
   readonly outgoing: Outgoing
   readonly upload: Upload
   readonly cut: CallCut
+  /** Where what is held of its bodies counts. */
+  readonly place: CallPlace
 }
 
 /** How far it has come. */
