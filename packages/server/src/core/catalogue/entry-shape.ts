@@ -70,6 +70,7 @@ const api = object({
   batch: optional(list(pattern)),
   safeMethods: optional(truth),
   slashAtEnd: optional(truth),
+  graphql: optional(object({ host: optional(host), path: pattern })),
 })
 
 const operation = object({
@@ -77,7 +78,8 @@ const operation = object({
   description: text(),
   resourceType: text(),
   action: oneOf(...actions),
-  routes: list(object({ methods: list(text(/^[A-Z]+$/, 'must be a method'), 1), host: optional(host), pattern }), 1),
+  routes: list(object({ methods: list(text(/^[A-Z]+$/, 'must be a method'), 1), host: optional(host), pattern })),
+  graphql: optional(text(/^[_A-Za-z][_0-9A-Za-z]*$/, 'must be the name of a GraphQL field')),
   scopes: object({ anyOf: optional(list(text(), 1)), allOf: optional(list(text(), 1)) }),
   verified: truth,
   links: optional(list(object({ pointer, host: optional(host) }))),

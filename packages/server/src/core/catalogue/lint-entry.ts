@@ -1,5 +1,5 @@
 import { entryShape } from './entry-shape.ts'
-import { checkPattern, compilePattern, type PathPattern } from './pattern.ts'
+import { checkPattern, compilePattern, matchPattern, type PathPattern } from './pattern.ts'
 import type { Operation, ProviderEntry, ResourceLocation, Route } from './provider.ts'
 
 /** Everything that is wrong with an entry as it came from its file, each as `pointer: words`. Empty: fit to serve. */
@@ -65,6 +65,13 @@ function apiFaults({ api }: ProviderEntry): string[] {
     const fault = checkPattern(text)
     if (fault !== undefined) faults.push(`/api/batch/${index}: ${fault}`)
   }
+  if (api.graphql !== undefined) {
+    const { host, path } = api.graphql
+    if (checkPattern(path) !== undefined || /[{*]/.test(path)) faults.push(`/api/graphql/path: must be a literal path`)
+    if (host !== undefined && !api.origins.some(({ origin }) => new URL(origin).host === host)) {
+      faults.push(`/api/graphql/host: ${host} is no host of the entry`)
+    }
+  }
   return faults
 }
 
@@ -97,6 +104,8 @@ function operationFaults(entry: ProviderEntry): string[] {
     }
     if (operation.id === `${entry.id}.unlisted`) faults.push(`${at}: this id means what is not catalogued`)
     if (ids.has(operation.id)) faults.push(`${at}: the id stands twice`)
+    if (operation.id === `${entry.id}.graphql`) faults.push(`${at}: this id means GraphQL queries`)
+    faults.push(...graphqlFaults(entry, operation).map(fault => `${at}: ${fault}`))
     ids.add(operation.id)
     if (!Object.hasOwn(entry.resourceTypes, operation.resourceType)) {
       faults.push(`${at}: unknown resource type "${operation.resourceType}"`)
@@ -113,6 +122,20 @@ function operationFaults(entry: ProviderEntry): string[] {
       faults.push(...locationFaults(entry, operation, location).map(fault => `${at}: ${fault}`))
     }
   }
+  return faults
+}
+
+function graphqlFaults(entry: ProviderEntry, { routes, graphql, resources }: Operation): string[] {
+  const faults: string[] = []
+  const endpoint = entry.api.graphql
+  if (routes.length === 0 && graphql === undefined) faults.push('needs at least one route, or a GraphQL field')
+  if (graphql !== undefined && endpoint === undefined) faults.push('is a GraphQL field, and /api/graphql is missing')
+  if (graphql !== undefined && resources !== undefined) faults.push('arguments of GraphQL fields are not read')
+  if (endpoint !== undefined && routes.some(route => matchPattern(compilePattern(route.pattern), endpoint.path))) {
+    faults.push('a route of it is the GraphQL endpoint')
+  }
+  const same = entry.operations.filter(one => graphql !== undefined && one.graphql === graphql)
+  if (same.length > 1) faults.push(`the GraphQL field ${graphql} stands twice`)
   return faults
 }
 

@@ -8,6 +8,8 @@ export interface OperationTable {
   readonly slashAtEnd: boolean
   /** Every operation by its id. */
   readonly operations: ReadonlyMap<string, Operation>
+  /** Operations that are root fields of the GraphQL type Mutation, by the field. */
+  readonly mutations: ReadonlyMap<string, Operation>
   /** Tries by `METHOD host`. */
   readonly exact: ReadonlyMap<string, Node>
   /** The same with literals in lower case: only to recognise look-alikes. */
@@ -54,6 +56,9 @@ export function compileOperations(entry: ProviderEntry): OperationTable {
     provider: entry.id,
     slashAtEnd: entry.api.slashAtEnd === true,
     operations: new Map(entry.operations.map(operation => [operation.id, operation])),
+    mutations: new Map(
+      entry.operations.flatMap(operation => (operation.graphql === undefined ? [] : [[operation.graphql, operation]])),
+    ),
     exact,
     folded: loose,
   }

@@ -131,6 +131,12 @@ export interface ApiFacts {
   readonly safeMethods?: boolean
   /** The provider serves each path with one slash at its end too, and its SDKs ask so: `/crm/v3/owners/`. */
   readonly slashAtEnd?: boolean
+  /** The GraphQL endpoint: queries need `{provider}:graphql:fetch`, mutations the permissions of their root fields. */
+  readonly graphql?: {
+    /** Host of the entry; the first origin's when left out. */
+    readonly host?: string
+    readonly path: string
+  }
 }
 
 export interface ApiOrigin {
@@ -163,9 +169,11 @@ export interface Operation {
   readonly action: Action
   /**
    * Every method and path under which the vendor serves it, the usual one first. `pattern`: literals, `{name}` one
-   * segment (`{name}:verb` with a literal end), `**` the rest.
+   * segment (`{name}:verb` with a literal end), `**` the rest. Empty only with `graphql`.
    */
   readonly routes: readonly Route[]
+  /** The field of the GraphQL type Mutation that it is. */
+  readonly graphql?: string
   /** The connection needs one (`anyOf`) or all (`allOf`) of these scopes; neither: none is needed. */
   readonly scopes: { readonly anyOf?: readonly string[]; readonly allOf?: readonly string[] }
   /** Method and path were found in a machine-readable source. */

@@ -9,9 +9,10 @@ import type { Connection } from '../connection.ts'
 import { endOf, type Grant, type GrantedResources, type PathRule } from '../grant.ts'
 import { isTaskLive, type Task } from '../task.ts'
 import { type CallArguments, type FoundResources, findResources, type NamedResource } from './find-resources.ts'
+import { type GraphqlCalled, graphqlCalled, graphqlPlace } from './graphql-call.ts'
 import { meetsResources, whyNotMet } from './meets-resources.ts'
 import { narrowest } from './narrowest.ts'
-import { covers, coversUnlisted, isReading } from './permission.ts'
+import { covers, coversGraphql, coversUnlisted, isReading } from './permission.ts'
 import { scopesMissing } from './scopes.ts'
 
 /** Everything that a decision rests on. It asks nobody and reads no clock. */
@@ -51,6 +52,8 @@ export interface Called {
   readonly pathTemplate?: string
   /** The parameters of its path, percent-encoded. */
   readonly params?: Readonly<Record<string, string>>
+  /** A request to the GraphQL endpoint. */
+  readonly graphql?: GraphqlCalled
 }
 
 export interface Allowed extends Called {
@@ -74,8 +77,11 @@ export interface Denied extends Partial<Called> {
   readonly endedReason?: NonNullable<Grant['endedReason']>
   /** With `missing_scopes`. */
   readonly requiredScopes?: readonly string[]
-  /** A grant that covers the call constrains resources, and only the body tells which ones it names: read it and ask again. */
-  readonly wantsBody?: boolean
+  /**
+   * Only the body tells: read it and ask again. `parameters`: which resources the call names, when a grant that covers it
+   * constrains resources; `all`: what the GraphQL document does.
+   */
+  readonly wantsBody?: 'parameters' | 'all'
 }
 
 /**
@@ -98,13 +104,14 @@ export function decide(question: Question): Decision {
   const ended = standing.live.length > 0 ? undefined : endedOf(question, called, place?.host, standing.ended)
   if (standing.live.length === 0) reasons.push(ended === undefined ? grantRequired(question) : grantExpired(ended.why))
   const refused = place === undefined ? undefined : refusalOf(question, place)
-  let isUnjudged = false
+  let wantsBody: Denied['wantsBody']
   if (refused !== undefined) reasons.push(refused)
   else if (called !== undefined && standing.live.length > 0 && paying === undefined) {
     reasons.push(notPermitted(question, called, place!.host, payment))
-    isUnjudged = payment?.found?.kind === 'unread'
+    if (called.graphql?.reading.kind === 'unread') wantsBody = 'all'
+    else if (payment?.found?.kind === 'unread') wantsBody = 'parameters'
   }
-  const requiredScopes = called?.operation === undefined ? [] : missingScopes(question, connection, called.operation)
+  const requiredScopes = called === undefined ? [] : missingScopes(question, connection, called)
   if (requiredScopes.length > 0) reasons.push(scopesReason(requiredScopes))
   if (place === undefined) reasons.push(hostReason(question))
   if (reasons.length === 0 && called !== undefined && paying !== undefined && place !== undefined) {
@@ -112,7 +119,7 @@ export function decide(question: Question): Decision {
       allowed: true,
       ...called,
       grant: paying,
-      mayGoBesideCommit: called.operation !== undefined && isReading(called.action),
+      mayGoBesideCommit: called.operation !== undefined && called.graphql === undefined && isReading(called.action),
       host: place.host,
       target: place.target,
       ...(payment?.found?.kind === 'found' && { resources: payment.found.resources }),
@@ -123,7 +130,7 @@ export function decide(question: Question): Decision {
     ...called,
     ...(ended !== undefined && { endedReason: ended.why }),
     ...(requiredScopes.length > 0 && { requiredScopes }),
-    ...(isUnjudged && reasons.length === 1 && { wantsBody: true }),
+    ...(wantsBody !== undefined && reasons.length === 1 && { wantsBody }),
   }
 }
 
@@ -142,6 +149,11 @@ function placeOf(provider: ResolvedProvider, host: string | undefined): Resolved
 
 function calledOf(question: Question, host: string): Called {
   const { table, method, path, provider } = question
+  if (graphqlPlace(provider.entry, host, path) === 'exactly') {
+    const graphql = graphqlCalled(table, method, question.arguments ?? nothing)
+    const { operation, operationId, resourceType, action } = graphql
+    return { operationId, ...(operation && { operation }), resourceType, action, pathTemplate: path, graphql }
+  }
   const matched = match(table, method, host, path)
   if (matched !== undefined) {
     const { operation, pattern, params } = matched
@@ -150,6 +162,8 @@ function calledOf(question: Question, host: string): Called {
   }
   return { operationId: `${provider.entry.id}.unlisted`, resourceType: 'any', action: actionOfMethod(method) }
 }
+
+const nothing: CallArguments = { query: '', rawHeaders: [] }
 
 /** What an uncatalogued call is taken for: nothing but GET and HEAD reads. */
 export function actionOfMethod(method: string): 'fetch' | 'delete' | 'write' {
@@ -193,11 +207,7 @@ function paymentOf(question: Question, called: Called, host: string, grants: rea
   const covering = grants.filter(grant => coversCall(question, called, host, grant))
   const narrowed = covering.flatMap(({ resources }) => (resources === undefined ? [] : [resources]))
   if (narrowed.length === 0) return paidBy(narrowest(covering, question.table), narrowed)
-  const found = findResources(
-    called.operation,
-    called.params ?? {},
-    question.arguments ?? { query: '', rawHeaders: [] },
-  )
+  const found = findResources(called.operation, called.params ?? {}, question.arguments ?? nothing)
   if (found.kind === 'unread') return { found, narrowed }
   const met = covering.filter(({ resources }) => resources === undefined || meetsResources(resources, found))
   return { ...paidBy(narrowest(met, question.table), narrowed), found }
@@ -210,6 +220,7 @@ function paidBy(grant: Grant | undefined, narrowed: readonly GrantedResources[])
 function coversCall(question: Question, called: Called, host: string, grant: Grant): boolean {
   const { provider, ceiling } = question
   const { operation } = called
+  if (called.graphql !== undefined) return coversGraphqlCall(question, called.graphql, grant)
   if (operation !== undefined) {
     const isCovered = (permission: string) => covers(permission, operation)
     return grant.permissions.some(isCovered) && (ceiling === undefined || ceiling.some(isCovered))
@@ -218,8 +229,21 @@ function coversCall(question: Question, called: Called, host: string, grant: Gra
   if (ceiling !== undefined && !ceiling.some(isWithin)) return false
   // What a careless server may take for a catalogued operation needs that operation's permission, rightly spelt.
   if (lookAlike(question.table, question.method, host, question.path) !== undefined) return false
+  if (graphqlPlace(provider.entry, host, question.path) !== undefined) return false
   if (grant.paths.some(rule => opens(rule, question, host))) return true
   return provider.entry.api.safeMethods === true && called.action === 'fetch' && grant.permissions.some(isWithin)
+}
+
+/** One grant covers all of a mutation: its root fields never pass by the grants of each. */
+function coversGraphqlCall({ provider, ceiling }: Question, called: GraphqlCalled, grant: Grant): boolean {
+  const { reading, operations, unknown } = called
+  if (reading.kind !== 'read' || unknown.length > 0) return false
+  const lists = ceiling === undefined ? [grant.permissions] : [grant.permissions, ceiling]
+  return lists.every(list =>
+    reading.call.kind === 'query'
+      ? list.some(permission => coversGraphql(permission, provider.entry.id))
+      : operations.every(operation => list.some(permission => covers(permission, operation))),
+  )
 }
 
 function opens(rule: PathRule, question: Question, host: string): boolean {
@@ -251,7 +275,8 @@ function endedOf(
   ended: readonly { grant: Grant; why: NonNullable<Grant['endedReason']> }[],
 ): { grant: Grant; why: NonNullable<Grant['endedReason']> } | undefined {
   const matching =
-    called === undefined || host === undefined
+    // What a GraphQL document does is not asked of grants that are over.
+    called === undefined || host === undefined || called.graphql?.reading.kind === 'unread'
       ? ended
       : ended.filter(({ grant }) => coversCall(question, called, host, grant))
   return matching.toSorted((a, b) => endTime(b.grant) - endTime(a.grant))[0]
@@ -328,13 +353,15 @@ function isUnder(prefixes: readonly string[], path: string, folded: string): boo
   })
 }
 
-function missingScopes(question: Question, connection: Connection, operation: Operation): string[] {
+function missingScopes(question: Question, connection: Connection, { operation, graphql }: Called): string[] {
   const { entry } = question.provider
   // Nobody told us the scopes of an API key, nor those that a provider fixed at the client; it judges them itself.
   // Of an entry of low confidence we do not know which scopes it wants: a denial must not rest on the table alone.
   const isUnknown =
     connection.kind === 'static' || entry.oauth.scopesFixedAtClient === true || entry.confidence === 'low'
-  return isUnknown ? [] : scopesMissing(operation, connection.scopes, entry)
+  if (isUnknown) return []
+  const operations = graphql?.operations ?? (operation === undefined ? [] : [operation])
+  return [...new Set(operations.flatMap(one => scopesMissing(one, connection.scopes, entry)))]
 }
 
 function reasonsOfState(connection: Connection, provider: ResolvedProvider): Reason[] {
@@ -414,12 +441,22 @@ function grantExpired(why: NonNullable<Grant['endedReason']>): Reason {
 function notPermitted(question: Question, called: Called, host: string, payment: Payment | undefined): Reason {
   const { ceiling, table, method, path } = question
   const { operation } = called
+  if (called.graphql !== undefined && payment?.found === undefined) {
+    return notPermittedGraphql(called.graphql, table.provider, ceiling)
+  }
   if (payment?.found !== undefined) {
     const { detail, fix } = whyNotMet(payment.narrowed, payment.found, called.operationId)
     return reason('operation_not_permitted', detail, fix)
   }
   if (operation === undefined) {
     const alike = lookAlike(table, method, host, path)
+    if (graphqlPlace(question.provider.entry, host, path) !== undefined) {
+      return reason(
+        'operation_not_permitted',
+        'This path looks like the GraphQL endpoint in another spelling.',
+        `Spell it as ${question.provider.entry.api.graphql?.path}.`,
+      )
+    }
     if (alike !== undefined) {
       return reason(
         'operation_not_permitted',
@@ -440,13 +477,39 @@ function notPermitted(question: Question, called: Called, host: string, payment:
       'Ask the operator to raise the ceiling.',
     )
   }
-  const byId = operation.action === 'share' || operation.action === 'credential'
-  const permission = byId ? operation.id : `${table.provider}:${operation.resourceType}:${operation.action}`
   return reason(
     'operation_not_permitted',
     `No single grant of this agent permits ${operation.id}.`,
-    `Ask the owner for a grant with ${permission}.`,
+    `Ask the owner for a grant with ${permissionFor(operation)}.`,
   )
+}
+
+function notPermittedGraphql(called: GraphqlCalled, provider: string, ceiling: Question['ceiling']): Reason {
+  const { reading, operations, unknown } = called
+  if (reading.kind !== 'read') {
+    const detail = reading.kind === 'refused' ? reading.why : 'What the GraphQL document does is not read yet.'
+    return reason('operation_not_permitted', detail, 'Send one plain operation in one request.')
+  }
+  if (unknown.length > 0) {
+    return reason(
+      'operation_not_permitted',
+      `These fields of Mutation are not catalogued: ${unknown.slice(0, 5).join(', ').slice(0, 200)}.`,
+      'Leave them out: mutations that are not catalogued are not brokered.',
+    )
+  }
+  const wanted =
+    reading.call.kind === 'query' ? [`${provider}:graphql:fetch`] : [...new Set(operations.map(permissionFor))]
+  const above = ceiling !== undefined ? ' and is within the ceiling of the agent' : ''
+  return reason(
+    'operation_not_permitted',
+    `No single grant of this agent permits all that the GraphQL document does${above}.`,
+    `Ask the owner for a grant with ${wanted.join(', ')}.`,
+  )
+}
+
+/** What a grant would have to say. */
+function permissionFor({ id, resourceType, action }: Operation): string {
+  return action === 'share' || action === 'credential' ? id : `${id.split('.', 1)[0]}:${resourceType}:${action}`
 }
 
 function scopesReason(scopes: readonly string[]): Reason {

@@ -110,7 +110,7 @@ const unclearBody = 'The body must be one JSON object or one urlencoded form in 
 function readClearBody(contentType: string | undefined, body: Buffer): Reading<Body> {
   const texts = textsOf(body, contentType)
   const charset = /charset\s*=\s*"?([^";\s]*)/i.exec(contentType ?? '')?.[1]?.toLowerCase() ?? 'utf-8'
-  const text = utf8(body)
+  const text = readUtf8(body)
   if (texts.length !== 1 || text === undefined || !['utf-8', 'utf8', 'us-ascii'].includes(charset)) {
     return refused(unclearBody)
   }
@@ -255,7 +255,8 @@ function idsOf(values: readonly unknown[], { many, uuid }: ResourceLocation): re
   return uuid === true ? texts.map(comparableId) : texts
 }
 
-function utf8(body: Buffer): string | undefined {
+/** The text of well-formed UTF-8, its byte order mark included. */
+export function readUtf8(body: Buffer): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
   } catch {

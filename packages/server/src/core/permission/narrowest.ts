@@ -1,6 +1,6 @@
 import type { OperationTable } from '../catalogue/match-operation.ts'
 import type { Grant } from '../grant.ts'
-import { covers } from './permission.ts'
+import { covers, coversGraphql } from './permission.ts'
 
 /**
  * The narrowest of grants that each cover a call alone. Narrower is, in this order: limited to single resources, fewer
@@ -38,7 +38,10 @@ function breadthOf(grant: Grant, table: OperationTable): number {
 }
 
 function countOf(grant: Grant, table: OperationTable): number {
-  let count = 0
+  // Queries read everything that the connection can read.
+  let count = grant.permissions.some(permission => coversGraphql(permission, table.provider))
+    ? table.operations.size
+    : 0
   for (const operation of table.operations.values()) {
     if (grant.permissions.some(permission => covers(permission, operation))) count++
   }

@@ -72,6 +72,11 @@ export function checkPermission(
   }
   const [, resourceType, action] = parts as [string, string, string]
   const types = Object.keys(entry.resourceTypes)
+  if (resourceType === 'graphql' && entry.api.graphql !== undefined) {
+    return action === 'fetch' || action === '*'
+      ? undefined
+      : `"${text}" covers nothing: GraphQL queries are ${provider}:graphql:fetch, and each mutation has the permission of its operation.`
+  }
   if (resourceType !== '*' && resourceType !== 'any' && !types.includes(resourceType)) {
     return `${entry.name} has no resource type "${resourceType}". Write one of: ${[...types, 'any', '*'].join(', ')}.`
   }
@@ -136,6 +141,13 @@ export function coversUnlisted(text: string, provider: string, action: Action): 
   const permission = readPermission(text)
   if (permission?.kind !== 'rule' || permission.provider !== provider || permission.resourceType !== 'any') return false
   return actionCovers(permission.action, action)
+}
+
+/** Whether one permission covers GraphQL queries: everything that the connection can read. */
+export function coversGraphql(text: string, provider: string): boolean {
+  const permission = readPermission(text)
+  if (permission?.kind !== 'rule' || permission.provider !== provider) return false
+  return permission.resourceType === 'graphql' && actionCovers(permission.action, 'fetch')
 }
 
 function typeCovers(permitted: string, asked: string): boolean {

@@ -41,6 +41,9 @@ export function accessEvent(
   } = {},
 ): AuditEvent {
   const { connection, called, grant, method, host, pathTemplate, resourceIds = [] } = subject
+  // The event names one operation; a mutation of several names all of them beside it.
+  const several = called?.graphql?.operations ?? []
+  const facts = { ...(several.length > 1 && { operations: several.map(({ id }) => id) }), ...more.facts }
   const { status, bytesIn, bytesOut, durationMs } = more.numbers ?? {}
   // Who worked is the token's user; a token without one works for the owner of the connection.
   const user = caller.user ?? connection?.user
@@ -70,7 +73,7 @@ export function accessEvent(
       ...(bytesOut !== undefined && { bytes_out: bytesOut }),
       ...(durationMs !== undefined && { duration_ms: durationMs }),
     },
-    ...(more.facts !== undefined && Object.keys(more.facts).length > 0 && { facts: more.facts }),
+    ...(Object.keys(facts).length > 0 && { facts }),
   })
 }
 

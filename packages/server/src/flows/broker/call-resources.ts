@@ -1,5 +1,5 @@
 import { Failure } from '../../core/failure.ts'
-import type { Called } from '../../core/permission/decide.ts'
+import type { Called, Denied } from '../../core/permission/decide.ts'
 import {
   type CallArguments,
   contentTypeOf,
@@ -21,11 +21,19 @@ export function argumentsOf({
   return { query, rawHeaders, ...(known !== undefined && { body: known }) }
 }
 
-/** Reads a body that tells which resources the call names, before anything is sent. Throws `payload_too_large`. */
-export async function lookIntoBody(call: ProxyCall, upload: Upload): Promise<void> {
+/** Reads a body by which the call is judged, before anything is sent. Throws `payload_too_large`. */
+export async function lookIntoBody(
+  call: ProxyCall,
+  upload: Upload,
+  wanted: NonNullable<Denied['wantsBody']>,
+): Promise<void> {
   if (call.seen === undefined) throw new TypeError('A call that is judged by its body has a place for it')
   const beginning = await upload.beginning(firstBytesWanted)
-  if (beginning.length > 0 && !bodyNeedsInspection(contentTypeOf(call.rawHeaders), beginning)) {
+  if (
+    wanted === 'parameters' &&
+    beginning.length > 0 &&
+    !bodyNeedsInspection(contentTypeOf(call.rawHeaders), beginning)
+  ) {
     call.seen.body = 'content'
     return
   }
@@ -33,7 +41,7 @@ export async function lookIntoBody(call: ProxyCall, upload: Upload): Promise<voi
   if (body === undefined) {
     throw new Failure(
       'payload_too_large',
-      'The grant is limited to single resources, and a body that may name one is read whole and may have 1 MiB at most. Send less.',
+      'A body by which the call is judged (resources that it names, a GraphQL document) is read whole and may have 1 MiB at most. Send less.',
     )
   }
   call.seen.body = body

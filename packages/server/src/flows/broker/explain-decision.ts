@@ -1,7 +1,7 @@
 import type { Reason } from '@valetkey/contract/errors'
 import type { Action } from '@valetkey/contract/events'
 import type { AgentCaller } from '../../core/caller.ts'
-import type { Operation } from '../../core/catalogue/provider.ts'
+import type { Operation, ProviderEntry } from '../../core/catalogue/provider.ts'
 import { Failure, invalid, notFound } from '../../core/failure.ts'
 import type { GrantId } from '../../core/ids.ts'
 import { findCredentialParameter } from '../../core/request/credential-parameters.ts'
@@ -109,6 +109,8 @@ function readCall(question: Extract<DecisionQuestion, { method: string }>): Call
 function callOfOperation(parts: BrokerParts, question: Extract<DecisionQuestion, { operation: string }>): Called {
   const found = parts.catalogue.operation(question.operation)
   const route = found?.operation.routes[0]
+  if (found !== undefined && found.operation.graphql !== undefined)
+    return mutationOf(found.entry, found.operation.graphql)
   if (found === undefined || route === undefined) throw noOperation(question)
   const rest = new Map(Object.entries(question.input ?? {}))
   const fill = (name: string) => {
@@ -126,6 +128,19 @@ function callOfOperation(parts: BrokerParts, question: Extract<DecisionQuestion,
     ...(route.host !== undefined && { host: route.host }),
     path,
     ...placed(found.operation, method, rest),
+  }
+}
+
+/** The least document that calls the field; what is permitted does not depend on its arguments. */
+function mutationOf({ id, api }: ProviderEntry, field: string): Called {
+  const { host, path = '/' } = api.graphql ?? {}
+  return {
+    provider: id,
+    method: 'POST',
+    ...(host !== undefined && { host }),
+    path,
+    query: '',
+    body: bodyOf({ query: `mutation { ${field} }` }),
   }
 }
 

@@ -1,7 +1,7 @@
 import type { AgentCaller } from '../../core/caller.ts'
 import { Failure, notFound } from '../../core/failure.ts'
 import type { ConnectionId } from '../../core/ids.ts'
-import { type Allowed, type Decision, decide } from '../../core/permission/decide.ts'
+import { type Allowed, type Decision, type Denied, decide } from '../../core/permission/decide.ts'
 import type { AccessSubject } from './access-event.ts'
 import type { BrokerParts } from './broker-parts.ts'
 import type { CallCut } from './call-cut.ts'
@@ -53,19 +53,17 @@ export async function openCall(
   const id = await findConnection(parts, caller, call.connection, call)
   for (let tries = 0; tries < mostReads; tries++) {
     const held = await memory.get(caller, id, tries > 0)
-    let wantsBody = false
+    let wanted: Denied['wantsBody']
     try {
       const opened = judge(parts, caller, call, held, notes)
       if (held.isStale()) continue
-      if (opened !== undefined && opened !== 'wants_body') {
-        return { ...opened, leave: enter(registry, caller, opened, cut) }
-      }
-      wantsBody = opened === 'wants_body'
+      if (typeof opened === 'object') return { ...opened, leave: enter(registry, caller, opened, cut) }
+      wanted = opened
     } finally {
       held.release()
     }
     // Whatever was true before the body came may be so no longer: all is read and judged again.
-    if (wantsBody) await cut.race(lookIntoBody(call, upload))
+    if (wanted !== undefined) await cut.race(lookIntoBody(call, upload, wanted))
   }
   throw new Failure('unavailable', 'Grants and connection change too fast to decide on. Try again.', {
     retryAfterSeconds: 1,
@@ -73,8 +71,8 @@ export async function openCall(
 }
 
 /**
- * Undefined: denied by what was remembered, so that it has to be read again before anybody is told so. `wants_body`: only
- * the body tells which resources the call names.
+ * Undefined: denied by what was remembered, so that it has to be read again before anybody is told so. A word: what of
+ * the body has to be read before it can be judged.
  */
 function judge(
   parts: BrokerParts,
@@ -82,7 +80,7 @@ function judge(
   call: ProxyCall,
   held: HeldFacts,
   notes: CallNotes,
-): Omit<OpenCall, 'leave'> | 'wants_body' | undefined {
+): Omit<OpenCall, 'leave'> | Denied['wantsBody'] {
   const { facts } = held
   const mayAskAgain = held.isRemembered || held.isStale()
   if (facts === undefined) {
@@ -90,8 +88,8 @@ function judge(
     throw notFound()
   }
   const decision = decideCall(parts, caller, call, facts)
-  const wantsBody = !decision.allowed && decision.wantsBody === true
-  if (!decision.allowed && !wantsBody && mayAskAgain) return undefined
+  const wanted = decision.allowed ? undefined : decision.wantsBody
+  if (!decision.allowed && wanted === undefined && mayAskAgain) return undefined
   const { connection } = facts
   const subject: AccessSubject = {
     ...notes.subject,
@@ -103,7 +101,7 @@ function judge(
     ...(decision.allowed && { grant: decision.grant.id, host: decision.host }),
   }
   notes.subject = subject
-  if (wantsBody) return 'wants_body'
+  if (wanted !== undefined) return wanted
   requirePlainSlashes(call.path, decision.operation?.encodedSlash === true)
   if (decision.allowed) return { facts, decision, subject }
   notes.reasons = decision.reasons.map(reason => reason.code)
