@@ -251,3 +251,50 @@ describe.each(databases())('a grant that is limited to single resources, on $nam
     }
   })
 })
+
+describe.each(databases())('calls that no catalogue describes, on $name', ({ open }) => {
+  async function start(given: Partial<ProviderEntry['api']>, permissions: readonly string[]) {
+    rig = await openRig({ open, entry: { ...entry, api: { ...entry.api, ...given } } })
+    const connection = await rig.connect('alice')
+    await rig.grant(connection, { permissions, paths: [{ methods: ['POST'], pattern: '/api/echo/**' }] })
+    const { token } = await rig.task('alice')
+    return async (path: string, asked: Asked = {}) => {
+      const { status, json: answer } = await rig.ask(`/proxy/${connection.id}${path}`, { token, ...asked })
+      return [status, answer?.code]
+    }
+  }
+  const denied = [403, 'operation_not_permitted']
+
+  it('pass as GET and HEAD by {provider}:any:fetch where the entry says that these change nothing', async () => {
+    const ask = await start({ safeMethods: true }, ['acme:any:fetch'])
+    expect(await ask('/api/echo/uncatalogued')).toEqual([200, undefined])
+    expect(await ask('/api/echo/uncatalogued', { method: 'HEAD' })).toEqual([200, undefined])
+    for (const method of ['PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+      expect([method, await ask('/api/echo/uncatalogued', { method })]).toEqual([method, denied])
+    // Not what is catalogued in whatever spelling, no OAuth endpoint, no batch.
+    for (const path of ['/api/echo/plain', '/api/echo/PLAIN', '/api/echo/plain/', '/token', '/authorize', '/batch'])
+      expect([path, await ask(path)]).toEqual([path, denied])
+  })
+
+  it('do not pass so where it does not say so, or by another permission', async () => {
+    const silent = await start({ safeMethods: false }, ['acme:any:fetch'])
+    expect(await silent('/api/echo/uncatalogued')).toEqual(denied)
+    await rig.close()
+    const other = await start({ safeMethods: true }, ['acme:*:*', 'acme:any:list'])
+    expect(await other('/api/echo/uncatalogued')).toEqual(denied)
+  })
+
+  it('are refused when they hold several calls, on whatever path', async () => {
+    const ask = await start({}, ['acme:any:fetch'])
+    const body = (type: string) => `--b\r\nContent-Type: ${type}\r\n\r\nDELETE /api/items/a1 HTTP/1.1\r\n\r\n--b--`
+    const post = (type: string) =>
+      ask('/api/echo/upload', {
+        method: 'POST',
+        headers: { 'content-type': 'multipart/mixed; boundary=b' },
+        body: body(type),
+      })
+    expect(await post('application/http')).toEqual(denied)
+    expect(await post('APPLICATION/HTTP; msgtype=request')).toEqual(denied)
+    expect(await post('text/plain')).toEqual([200, undefined])
+  })
+})

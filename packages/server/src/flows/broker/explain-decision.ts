@@ -5,6 +5,7 @@ import type { Operation, ProviderEntry } from '../../core/catalogue/provider.ts'
 import { Failure, invalid, notFound } from '../../core/failure.ts'
 import type { GrantId } from '../../core/ids.ts'
 import { findCredentialParameter } from '../../core/request/credential-parameters.ts'
+import { overrideParameters } from '../../core/request/override-parameters.ts'
 import { checkPath } from '../../core/request/path-hygiene.ts'
 import type { BrokerParts } from './broker-parts.ts'
 import { readFacts } from './call-facts.ts'
@@ -179,13 +180,13 @@ function hygieneReasons(call: Called, operation: Operation | undefined, names: r
       query: call.query,
       ...(call.body !== undefined && { contentType: call.body.type, body: Buffer.from(call.body.text) }),
     },
-    names,
+    [...names, ...overrideParameters],
   )
   if (found !== undefined) {
     reasons.push({
       code: 'validation_failed',
-      detail: `The parameter ${found.name} carries a credential.`,
-      fix: 'Leave it out: Valetkey puts the credential in.',
+      detail: `The parameter ${found.name} carries a credential, or makes another call of this one.`,
+      fix: 'Leave it out.',
     })
   }
   return reasons

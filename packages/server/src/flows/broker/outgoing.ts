@@ -74,7 +74,8 @@ async function inspectBody(
 ): Promise<void> {
   if (call.body === undefined) return
   const beginning = await upload.beginning(firstBytesWanted)
-  if (!bodyNeedsInspection(contentType, beginning)) return
+  const isMixed = /^multipart\/mixed\b/i.test(contentType?.trim() ?? '')
+  if (!isMixed && !bodyNeedsInspection(contentType, beginning)) return
   const body = await upload.whole(inspectedBytes)
   if (body === undefined) {
     throw new Failure(
@@ -82,7 +83,17 @@ async function inspectBody(
       'A body that may hold parameters (JSON, a form, multipart) is read whole and may have 1 MiB at most. Send less, or the file as it is.',
     )
   }
+  if (isMixed && holdsRequests(body)) {
+    const [detail, fix] = ['The body holds several calls in one.', 'Send the calls singly.']
+    const reasons = [{ code: 'operation_not_permitted', detail, fix }] as const
+    throw new Failure('operation_not_permitted', `${detail} ${fix}`, { reasons })
+  }
   refuseParameter(findCredentialParameter({ ...(contentType !== undefined && { contentType }), body }, names))
+}
+
+/** A batch, on whatever path: each part is a request of its own, which nobody judged (RFC 9112 section 10.2). */
+function holdsRequests(body: Buffer): boolean {
+  return /content-type[ \t]*:[ \t\r\n]*"?application\/http\b/i.test(body.toString('latin1'))
 }
 
 function refuseParameter(found: FoundParameter | undefined): void {
