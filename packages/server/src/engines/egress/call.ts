@@ -137,7 +137,8 @@ export class Call implements StreamControl, Dispatcher.DispatchHandler {
  */
 function shielded(source: Readable): Readable {
   const pipe = new PassThrough()
-  const cut = () => pipe.destroy(new EgressFailure('aborted', 'The upload ended before it was complete.', true))
+  const cut = (why?: unknown) =>
+    pipe.destroy(new EgressFailure('aborted', 'The upload ended before it was complete.', true, why))
   const onClose = () => {
     if (!source.readableEnded) cut()
   }

@@ -39,6 +39,8 @@ export function failureOfEgress(failure: EgressFailure): Failure {
         retryAfterSeconds: 5,
       })
     case 'aborted':
+      // The upload failed, and says itself why.
+      if (failure.cause instanceof Failure) return failure.cause
       return new Failure('unavailable', 'The call was stopped because the server is closing. Send it again.', {
         ...cause,
         retryAfterSeconds: 2,
