@@ -48,6 +48,24 @@ const expecting: readonly Case[] = [
   },
 ]
 
+/** Bodies that are passed on while they come. */
+const streamed: readonly Case[] = [
+  {
+    name: 'a body with a length goes up with that length, byte for byte',
+    sends: call('POST', '/x', [...png, 'Content-Length: 100000'], image(100_000)),
+    answers: plainAnswer,
+    reaches: { ...up, body: image(100_000) },
+    record: ['ok'],
+  },
+  {
+    name: 'a chunked body goes up in chunks, byte for byte',
+    sends: call('POST', '/x', [...png, 'Transfer-Encoding: chunked'], `186a0\r\n${image(100_000)}\r\n0\r\n\r\n`),
+    answers: plainAnswer,
+    reaches: { ...up, body: image(100_000) },
+    record: ['ok'],
+  },
+]
+
 /** An answer that does not wait for the end of the upload. */
 const early: readonly Case[] = [
   ...(['stays open', 'is closed'] as const).map(
@@ -218,4 +236,4 @@ const pipelined: readonly Case[] = [
 ]
 
 /** What happens at the same time on one connection. */
-export const overlaps: readonly Case[] = [...expecting, ...early, ...pipelined]
+export const overlaps: readonly Case[] = [...expecting, ...streamed, ...early, ...pipelined]
