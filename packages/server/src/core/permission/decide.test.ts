@@ -4,7 +4,7 @@ import { entryOf } from '../catalogue/entries.fixture.ts'
 import { compileOperations } from '../catalogue/match-operation.ts'
 import { resolveProvider } from '../catalogue/resolve-provider.ts'
 import type { Connection } from '../connection.ts'
-import type { Grant } from '../grant.ts'
+import type { Grant, GrantedResources } from '../grant.ts'
 import type { AgentId, AppId, ConnectionId, GrantId, IntegrationId, TaskId, TenantId, UserId } from '../ids.ts'
 import type { Task } from '../task.ts'
 import { type Decision, decide, type Question } from './decide.ts'
@@ -391,9 +391,21 @@ const someGrant = fc
     life: fc.integer({ min: -5, max: 5 }),
     agent: fc.constantFrom(agent, agent, agent, other),
     task: fc.constantFrom(undefined, undefined, run),
+    resources: fc.constantFrom<GrantedResources | undefined>(
+      undefined,
+      undefined,
+      { channels: ['C1'] },
+      { channels: ['C1', 'C2'], users: ['U1'] },
+      { files: ['F1'] },
+    ),
   })
-  .map(({ id, life, task: ofTask, ...rest }) =>
-    grant(id, { ...rest, expiresAt: now + life, ...(ofTask !== undefined && { task: ofTask }) }),
+  .map(({ id, life, task: ofTask, resources, ...rest }) =>
+    grant(id, {
+      ...rest,
+      expiresAt: now + life,
+      ...(ofTask !== undefined && { task: ofTask }),
+      ...(resources !== undefined && { resources }),
+    }),
   )
 const someGrants = fc.uniqueArray(someGrant, { maxLength: 6, selector: one => one.id })
 const somePath = fc.constantFrom(
@@ -402,7 +414,18 @@ const somePath = fc.constantFrom(
   '/api/x/y',
   '/other',
 )
-const someCall = fc.record({ path: somePath, method: fc.constantFrom('GET', 'HEAD', 'POST', 'DELETE') })
+const someCall = fc.record({
+  path: somePath,
+  method: fc.constantFrom('GET', 'HEAD', 'POST', 'DELETE'),
+  arguments: fc.constantFrom(
+    { query: '', rawHeaders: [] },
+    { query: '?channel=C1', rawHeaders: [] },
+    { query: '?channel=C2&user=U1', rawHeaders: [] },
+    { query: '?channel=C1&channel=C2', rawHeaders: [] },
+    { query: '?file=F1&users=U1', rawHeaders: [] },
+    { query: '', rawHeaders: ['content-type', 'application/json'], body: Buffer.from('{"channel":"C1"}') },
+  ),
+})
 const someCeiling = fc.option(somePermissions, { nil: undefined })
 const withCeiling = (ceiling: readonly string[] | undefined) => (ceiling === undefined ? {} : { ceiling })
 
@@ -413,6 +436,13 @@ describe('the intersection of permissions (P3)', () => {
         const decision = ask({ ...call, grants, ...withCeiling(ceiling) })
         if (!decision.allowed) return
         const alone = { ...call, grants: [decision.grant] }
+        const { resources, ...unlimited } = decision.grant
+        expect(ask({ ...call, grants: [unlimited] }).allowed).toBe(true)
+        if (resources !== undefined) {
+          const named = decision.resources!.filter(({ type }) => Object.hasOwn(resources, type))
+          expect(named.length).toBeGreaterThan(0)
+          for (const { type, id } of named) expect(resources[type]).toContain(id)
+        }
         expect(grants).toContain(decision.grant)
         expect(decision.grant).toMatchObject({ agent, connection: connection.id, tenant, user: alice })
         expect(decision.grant.expiresAt).toBeGreaterThan(now)
@@ -480,6 +510,31 @@ describe('the intersection of permissions (P3)', () => {
       grant('a', { permissions: ['slack:messages:list'] }),
     ]
     expect(ask({ grants: byId })).toMatchObject({ grant: { id: 'grt_a' } })
+  })
+
+  it('is paid for by a grant that is limited to single resources before one that is not, and by fewer of them', () => {
+    const limited = (id: string, ...channels: string[]) =>
+      grant(id, { permissions: ['slack:*:*'], resources: { channels } })
+    const grants = [
+      grant('a', { permissions: ['slack:messages:list'] }),
+      limited('b', 'C1', 'C2', 'C3'),
+      limited('c', 'C1', 'C2'),
+    ]
+    const on = (channel: string) => ask({ grants, arguments: { query: `?channel=${channel}`, rawHeaders: [] } })
+    expect(on('C1')).toMatchObject({ grant: { id: 'grt_c' } })
+    expect(on('C3')).toMatchObject({ grant: { id: 'grt_b' } })
+    expect(on('C4')).toMatchObject({ grant: { id: 'grt_a' } })
+  })
+
+  it('waits for the body when a limited grant could pay, and only then', () => {
+    const limited = grant('b', { permissions: ['slack:messages:*'], resources: { channels: ['C1'] } })
+    const unread = { query: '', rawHeaders: [], body: 'unread' as const }
+    expect(ask({ grants: [reading, limited], arguments: unread })).toMatchObject({ wantsBody: 'parameters' })
+    expect(ask({ grants: [reading], arguments: unread }).allowed).toBe(true)
+    const path = '/api/users.list'
+    expect(ask({ path, grants: [reading, limited], arguments: unread })).not.toHaveProperty('wantsBody')
+    const needy = { ...connection, status: 'needs_reauth' } as const
+    expect(ask({ connection: needy, grants: [limited], arguments: unread })).not.toHaveProperty('wantsBody')
   })
 
   it('opens GET and HEAD uncatalogued by "any" only where the entry says that they are safe', () => {
