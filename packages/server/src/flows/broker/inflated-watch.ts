@@ -1,4 +1,4 @@
-import { createBrotliDecompress, createGunzip } from 'node:zlib'
+import { brotliDecompressSync, createBrotliDecompress, createGunzip, gunzipSync } from 'node:zlib'
 import type { Coding } from '../../core/request/content-codings.ts'
 import type { Needles } from '../../core/scrub/needles.ts'
 
@@ -15,6 +15,27 @@ const mostRatio = 128
 
 /** So many bytes of a secret have to stand in the compressed bytes themselves before they are held for that. */
 const rawDoubt = 4
+
+/** A body up to this size is looked into at once: a thread costs ten times what it takes. */
+export const atOnceBytes = 16 * 1024
+const mostAtOnce = 256 * 1024
+
+/** As the watch below, for a short body that is whole; `larger` when it inflates to more than is done at once. */
+export function lookAtOnce(coding: Coding, needles: Needles, body: Buffer): InflatedFault | 'larger' | undefined {
+  if (body.length === 0) return undefined
+  try {
+    const inflate = coding === 'gzip' ? gunzipSync : brotliDecompressSync
+    // With `info` the engine comes along and tells how much of the body it read; the types of Node do not know it yet.
+    const { buffer, engine } = inflate(body, { maxOutputLength: mostAtOnce, info: true }) as unknown as {
+      readonly buffer: Buffer
+      readonly engine: { readonly bytesWritten: number }
+    }
+    if (needles.find(buffer).length > 0 || needles.find(body).length > 0) return 'secret'
+    return body.subarray(engine.bytesWritten).some(byte => byte !== 0) ? 'malformed' : undefined
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? 'larger' : 'malformed'
+  }
+}
 
 /**
  * Looks into a compressed body while it passes as it is: what it inflates to is searched and thrown away, chunk by chunk,

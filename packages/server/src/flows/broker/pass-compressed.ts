@@ -1,5 +1,5 @@
 import { Failure } from '../../core/failure.ts'
-import { type InflatedFault, InflatedWatch } from './inflated-watch.ts'
+import { atOnceBytes, type InflatedFault, InflatedWatch, lookAtOnce } from './inflated-watch.ts'
 import { headerOf } from './outgoing.ts'
 import type { Passage } from './relay-answer.ts'
 
@@ -22,7 +22,8 @@ const words: Readonly<Record<InflatedFault, string>> = {
  */
 export function passCompressed(passage: Passage): () => void {
   const { attempt, head, rawHead, needles, rules, sink } = passage
-  const watch = new InflatedWatch(rules.coding!, needles)
+  const coding = rules.coding!
+  let watch: InflatedWatch | undefined
   const isEventStream = /^\s*text\/event-stream/i.test(headerOf(rawHead.rawHeaders, 'content-type') ?? '')
   const waiting: Buffer[] = []
   let waitingBytes = 0
@@ -39,7 +40,7 @@ export function passCompressed(passage: Passage): () => void {
     isOver = true
     waiting.length = 0
     held = []
-    watch.close()
+    watch?.close()
   }
   const refuse = (fault: InflatedFault): void => {
     giveUp()
@@ -47,16 +48,34 @@ export function passCompressed(passage: Passage): () => void {
     passage.broken(new Failure('provider_answer_refused', words[fault]), fault === 'secret' ? 1 : 0)
   }
   const release = (safeUntil: number): void => {
-    const isHeadDue = isEventStream || watch.inflated > 0 || ended !== undefined
-    while (isHeadDue && held.length > 0 && held[0]!.until <= safeUntil) {
+    while (held.length > 0 && held[0]!.until <= safeUntil) {
       const { chunk } = held.shift()!
       heldBytes -= chunk.length
       if (!head.isSent) head.send()
       if (!passage.write(chunk)) isFull = true
     }
   }
+  const finish = (rawTrailers: readonly string[]): void => {
+    isOver = true
+    release(Number.POSITIVE_INFINITY)
+    if (!head.isSent) head.send()
+    passage.whole(rawTrailers, 0)
+  }
+  /** A short body that is there already. False: it has to be looked into as it comes. */
+  const isDoneAtOnce = (): boolean => {
+    if (ended === undefined || waitingBytes > atOnceBytes) return false
+    const body = Buffer.concat(waiting)
+    const fault = lookAtOnce(coding, needles, body)
+    if (fault === 'larger') return false
+    if (fault !== undefined) refuse(fault)
+    else {
+      held.push({ chunk: body, until: 0 })
+      finish(ended)
+    }
+    return true
+  }
   const work = async (): Promise<void> => {
-    isWorking = true
+    watch ??= new InflatedWatch(coding, needles)
     for (let chunk = waiting.shift(); chunk !== undefined; chunk = waiting.shift()) {
       const fault = await watch.check(chunk)
       if (isOver) return
@@ -64,7 +83,7 @@ export function passCompressed(passage: Passage): () => void {
       waitingBytes -= chunk.length
       held.push({ chunk, until: watch.inflated })
       heldBytes += chunk.length
-      release(watch.safeUntil)
+      if (isEventStream || watch.inflated > 0) release(watch.safeUntil)
       if (heldBytes > mostHeld) return refuse('malformed')
       if (mayGoOn()) attempt.resume()
     }
@@ -72,15 +91,19 @@ export function passCompressed(passage: Passage): () => void {
       const fault = await watch.finish()
       if (isOver) return
       if (fault !== undefined) return refuse(fault)
-      isOver = true
-      release(Number.POSITIVE_INFINITY)
-      if (!head.isSent) head.send()
-      return passage.whole(ended, 0)
+      return finish(ended)
     }
     isWorking = false
   }
   const kick = (): void => {
-    if (!isWorking && !isOver) void work()
+    if (isWorking || isOver) return
+    isWorking = true
+    if (watch !== undefined) void work()
+    // The end of a short body comes with its beginning, or right behind.
+    else
+      setImmediate(() => {
+        if (!isOver && !isDoneAtOnce()) void work()
+      })
   }
 
   if (isEventStream) head.send()
