@@ -4,6 +4,7 @@ import type { GrantedResources } from '../../packages/server/src/core/grant.ts'
 import { type Asked, acme, openRig, type Rig } from '../../packages/server/src/edges/http/proxy/test-rig.ts'
 import { makeGrant } from '../../packages/server/src/flows/grants/make-grant.ts'
 import { databases } from '../databases.ts'
+import { startRig } from '../rig.ts'
 
 const item: ResourceLocation = { type: 'items', in: ['query', 'form', 'json'], name: 'item' }
 const echo = (id: string, methods: readonly string[], resources?: readonly ResourceLocation[]) => ({
@@ -296,5 +297,38 @@ describe.each(databases())('calls that no catalogue describes, on $name', ({ ope
     expect(await post('application/http')).toEqual(denied)
     expect(await post('APPLICATION/HTTP; msgtype=request')).toEqual(denied)
     expect(await post('text/plain')).toEqual([200, undefined])
+  })
+})
+
+describe('POST /v1/grants', () => {
+  it('answers lists of resources that are none with 400 and their pointers, and repeats good ones', async () => {
+    const app = await startRig()
+    rig = { close: () => app.close() } as Rig
+    await app.user('alice')
+    const { provider, integration } = await app.provider()
+    const connection = await app.connect({ user: 'alice', integration, provider })
+    const agent = (await app.agent()).id
+    const post = async (resources: unknown) => {
+      const paths = [{ methods: ['GET'], pattern: '/**' }]
+      const expires_at = new Date(app.now() + 3_600_000).toISOString()
+      const { status, body } = await app.asOperator('POST', '/v1/grants', {
+        agent,
+        connection,
+        paths,
+        resources,
+        expires_at,
+      })
+      return [status, body.errors?.[0]?.pointer]
+    }
+    for (const [resources, pointer] of [
+      [{ channels: ['C1'] }, '/resources/channels'],
+      [{ 'a/b': ['C1'] }, '/resources/a~1b'],
+      [{ channels: 'C1' }, '/resources/channels'],
+      [{ channels: [] }, '/resources/channels'],
+      [{ channels: [1] }, '/resources/channels/0'],
+      [['channels'], '/resources'],
+      [{}, '/resources'],
+    ] as const)
+      expect(await post(resources)).toEqual([400, pointer])
   })
 })
