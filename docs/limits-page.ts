@@ -17,7 +17,10 @@ import { mostHeldBytes } from '../packages/server/src/flows/broker/attempt.ts'
 import { mostEntries as mostFacts } from '../packages/server/src/flows/broker/call-facts.ts'
 import { callLimits } from '../packages/server/src/flows/broker/call-room.ts'
 import { mostGrants } from '../packages/server/src/flows/broker/first-uses.ts'
+import { freeBytes, mostRatio } from '../packages/server/src/flows/broker/inflated-watch.ts'
 import { mostEntries as mostLiveSecrets } from '../packages/server/src/flows/broker/live-secrets.ts'
+import { mostHeld } from '../packages/server/src/flows/broker/pass-compressed.ts'
+import { longestBody as longestRewritten } from '../packages/server/src/flows/broker/pass-rewritten.ts'
 import { mostEntries as mostDoubts } from '../packages/server/src/flows/broker/token-doubts.ts'
 import { replayableBytes, silenceMs } from '../packages/server/src/flows/broker/upload.ts'
 import { mostOnRecord, mostTenants as mostStrangers } from '../packages/server/src/flows/connect/stranger-refusals.ts'
@@ -135,6 +138,17 @@ ${table(
       `${refused}; a body on its way goes on and cannot be sent twice, an answer passes with its links as they are and a warning`,
     ],
     ['answer held until its record is durable', bytes(mostHeldBytes), 'the provider waits'],
+    ['answer whose links are rewritten', bytes(longestRewritten), 'it passes with its links as they are and a warning'],
+    [
+      'what a compressed answer inflates to',
+      `${bytes(freeBytes)}, past that ${mostRatio} times what came`,
+      '502 `provider_answer_refused`; after the first byte the connection is reset',
+    ],
+    [
+      'compressed bytes held for a possible beginning of a secret',
+      bytes(mostHeld),
+      '502 `provider_answer_refused`; after the first byte the connection is reset',
+    ],
     ['events that wait for the audit log', `${plain(recordQueueBound)}, and as many outcomes`, refused],
     [
       'idle connection pools',

@@ -6,12 +6,12 @@ import type { Needles } from '../../core/scrub/needles.ts'
 export type InflatedFault = 'secret' | 'bomb' | 'malformed'
 
 /** This much may come of any few bytes. */
-const freeBytes = 4 * 1024 * 1024
+export const freeBytes = 4 * 1024 * 1024
 /**
  * Past that, a body may inflate to so many times its size. JSON and text stay below 50; deflate reaches 1,032, brotli far
  * more, and whoever sends such a thing costs us and the agent what it does not cost them.
  */
-const mostRatio = 128
+export const mostRatio = 128
 
 /** So many bytes of a secret have to stand in the compressed bytes themselves before they are held for that. */
 const rawDoubt = 4

@@ -6,7 +6,7 @@ import type { Passage } from './relay-answer.ts'
 /** How much waits to be looked into before the provider has to wait. */
 const mostWaiting = 64 * 1024
 /** How much may be held because of one beginning of a secret, or before anything came out. */
-const mostHeld = 1024 * 1024
+export const mostHeld = 1024 * 1024
 
 const words: Readonly<Record<InflatedFault, string>> = {
   secret:

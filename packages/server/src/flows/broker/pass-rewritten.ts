@@ -6,7 +6,7 @@ import { headerOf } from './outgoing.ts'
 import type { Passage } from './relay-answer.ts'
 
 /** A longer body, or one that there is no room to hold, passes with its links as they are, and says so. */
-const longestBody = 1024 * 1024
+export const longestBody = 1024 * 1024
 const warning = ['valetkey-warning', 'links-not-rewritten']
 
 /** Whether the body may hold links that its operation names. */
