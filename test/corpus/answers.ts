@@ -278,6 +278,16 @@ const switching: readonly Case[] = [
     record: ['unknown'],
   },
   {
+    name: 'informational answers without end are no answer',
+    answers: async connection => {
+      await connection.request()
+      connection.write(answer('103 Early Hints', ['X-A: 1']).repeat(1_200))
+    },
+    reaches: up,
+    gets: { refused: [502, 'provider_answer_refused'] },
+    record: ['unknown'],
+  },
+  {
     name: 'a status below 100 is no answer',
     answers: answer('099 Hm', ['Content-Length: 2'], 'ok'),
     reaches: up,

@@ -12,6 +12,9 @@ export interface CallOptions {
   readonly onSettled: () => void
 }
 
+/** Informational answers (1xx) before an answer: more than a provider that reports its progress has to say. */
+const mostInterim = 1_000
+
 /**
  * One request on a pool with a handler of our own: no retry, no redirect, no decompression. undici calls
  * `onRequestStart` on an open connection in the same turn in which it writes, and writes nothing when it throws; that
@@ -26,6 +29,7 @@ export class Call implements StreamControl, Dispatcher.DispatchHandler {
   #sent = false
   #answered = false
   #isOver = false
+  #interim = 0
   /** In undici's hands without a connection yet: it cannot be taken back, and is counted until undici lets it go. */
   #isQueued = false
 
@@ -93,7 +97,15 @@ export class Call implements StreamControl, Dispatcher.DispatchHandler {
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
-    if (status < 200 || this.#isOver) return
+    if (this.#isOver) return
+    if (status < 200) {
+      this.#interim++
+      // Each one is a sign of life to undici, so that the head might be put off for ever.
+      if (this.#interim > mostInterim) {
+        this.abortWith(new EgressFailure('malformed', 'The provider sends informational answers without end.', true))
+      }
+      return
+    }
     this.#answered = true
     this.#handler.onHead(status, asText(controller.rawHeaders))
   }
