@@ -24,12 +24,7 @@ const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
 /** Makes an id from a time in milliseconds and 10 random bytes, both given by the caller. */
 export function makeId<Prefix extends string>(prefix: Prefix, timeMs: number, random: Uint8Array): Id<Prefix> {
   if (random.length !== 10) throw new TypeError('makeId wants 10 random bytes')
-  let out = ''
-  let left = timeMs
-  for (let i = 0; i < 10; i++) {
-    out = alphabet[left % 32]! + out
-    left = Math.floor(left / 32)
-  }
+  let out = timePart(timeMs)
   let bits = 0
   let value = 0
   for (const byte of random) {
@@ -42,6 +37,23 @@ export function makeId<Prefix extends string>(prefix: Prefix, timeMs: number, ra
     value &= (1 << bits) - 1
   }
   return `${prefix}_${out}` as Id<Prefix>
+}
+
+let lastTime = Number.NaN
+let lastPart = ''
+
+/** Ids come in bursts: those of one millisecond begin alike. */
+function timePart(timeMs: number): string {
+  if (timeMs === lastTime) return lastPart
+  let out = ''
+  let left = timeMs
+  for (let i = 0; i < 10; i++) {
+    out = alphabet[left % 32]! + out
+    left = Math.floor(left / 32)
+  }
+  lastTime = timeMs
+  lastPart = out
+  return out
 }
 
 /** Whether a text has the form of an id of that kind. */

@@ -98,11 +98,15 @@ export function decodeUnreserved(path: string): string {
   })
 }
 
+/** Plain segments in lower case, none with a dot at its beginning and no slash at the end. */
+const foldedAlready = /^(?:\/[a-z0-9_~:@-][a-z0-9._~:@-]*)+$/
+
 /**
  * The loosest reading of a path that a careless server might have: everything percent-decoded, lower case, no matrix
  * parameters, no empty segments. Used only to refuse what looks like something else, never to allow.
  */
 export function foldPath(path: string): string {
+  if (foldedAlready.test(path)) return path
   let text = path
   for (let round = 0; round < 2 && text.includes('%'); round++) {
     text = text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))

@@ -18,12 +18,15 @@ export function isConnectionHeader(name: string): boolean {
   return connectionHeaders.has(name)
 }
 
+const none: ReadonlySet<string> = new Set()
+
 /** The names, in lower case, that the `Connection` headers of a flat list give. */
 export function connectionNames(rawHeaders: readonly string[]): ReadonlySet<string> {
-  const names = new Set<string>()
+  let names: Set<string> | undefined
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     if (rawHeaders[i]!.toLowerCase() !== 'connection') continue
+    names ??= new Set()
     for (const token of rawHeaders[i + 1]!.split(',')) names.add(token.trim().toLowerCase())
   }
-  return names
+  return names ?? none
 }

@@ -27,6 +27,8 @@ export function findCredentialParameter(
   request: ParametersToCheck,
   names: readonly string[],
 ): FoundParameter | undefined {
+  const hasBody = request.body !== undefined && request.body.length > 0
+  if (!hasBody && (request.query ?? '') === '') return undefined
   const listed = new Set(names.map(name => name.normalize('NFKC').toLowerCase()))
   if (listed.size === 0) return undefined
   const inQuery = firstNamed(formKeys(request.query ?? ''), listed)

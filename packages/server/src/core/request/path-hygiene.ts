@@ -18,6 +18,12 @@ const refused = (why: string): PathCheck => ({ ok: false, why })
  * One trailing slash is taken, because vendors serve resources under such paths; it is the only empty segment that is.
  */
 export function checkPath(rawPath: string, rules: PathRules = {}): PathCheck {
+  // Nothing to decode, no parameter, no segment that begins with a dot: there is one reading.
+  if (plainPath.test(rawPath)) {
+    const segments = rawPath.slice(1).split('/')
+    if (segments.at(-1) === '') segments.pop()
+    return { ok: true, path: rawPath, segments }
+  }
   if (!rawPath.startsWith('/')) return refused('The path must begin with one slash and name no host.')
   if (rawPath.includes('?') || rawPath.includes('#')) return refused('The path must hold neither "?" nor "#".')
   if (rawPath.includes('\\')) return refused('The path must hold no backslash.')
@@ -39,6 +45,8 @@ export function checkPath(rawPath: string, rules: PathRules = {}): PathCheck {
   }
   return { ok: true, path: rawPath, segments }
 }
+
+const plainPath = /^(?:\/[A-Za-z0-9_~:@-][A-Za-z0-9._~:@-]*)+\/?$/
 
 function decodeSegment(part: string): string | undefined {
   try {

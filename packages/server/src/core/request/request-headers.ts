@@ -115,7 +115,8 @@ const single = new Set([
  */
 export function forwardHeaders(rawHeaders: readonly string[], rules: ForwardRules): Forwarded {
   const dropped = connectionNames(rawHeaders)
-  const allowed = new Set([...forwarded, ...rules.entryHeaders.map(name => name.toLowerCase())])
+  const isAllowed = (name: string) =>
+    forwarded.has(name) || rules.entryHeaders.some(entry => entry === name || entry.toLowerCase() === name)
   const credential = rules.credentialHeader?.toLowerCase()
   const headers: string[] = []
   const seen = new Set<string>()
@@ -131,15 +132,17 @@ export function forwardHeaders(rawHeaders: readonly string[], rules: ForwardRule
         why: 'Send the body without Content-Encoding: a compressed body cannot be checked.',
       }
     }
-    if (!allowed.has(name) || dropped.has(name) || name === credential || isNeverForwarded(name)) continue
+    if (!isAllowed(name) || dropped.has(name) || name === credential || isNeverForwarded(name)) continue
     if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
       return { ok: false, header: name, why: `The header ${name} holds a control character.` }
     }
     headers.push(name, value)
   }
-  const present = new Set(headers.filter((_, i) => i % 2 === 0))
-  for (const [name, value] of Object.entries(rules.defaultHeaders ?? {})) {
-    if (!present.has(name.toLowerCase())) headers.push(name.toLowerCase(), value)
+  if (rules.defaultHeaders !== undefined) {
+    const present = new Set(headers.filter((_, i) => i % 2 === 0))
+    for (const [name, value] of Object.entries(rules.defaultHeaders)) {
+      if (!present.has(name.toLowerCase())) headers.push(name.toLowerCase(), value)
+    }
   }
   headers.push('accept-encoding', (rules.offer ?? identityOnly).value)
   return { ok: true, headers }

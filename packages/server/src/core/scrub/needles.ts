@@ -99,6 +99,25 @@ export class Needles {
     return found
   }
 
+  /**
+   * Whether a text (latin1, as headers are) may hold an occurrence: false is certain. Nearly every header is done with
+   * here, and nothing is made for it.
+   */
+  mayOccurIn(text: string): boolean {
+    const { length } = text
+    if (this.isEmpty || length < this.#window) return false
+    const skip = this.#skip
+    let at = this.#window - 1
+    while (at < length) {
+      const pair = pairOf(text.charCodeAt(at - 1) & 0xff, text.charCodeAt(at) & 0xff)
+      const step = skip[pair]!
+      if (step > 0) at += step
+      else if (this.#byTail.has(pair)) return true
+      else at++
+    }
+    return false
+  }
+
   /** Where the longest ending of `data` begins that may be the beginning of a needle; `data.length` if there is none. */
   beginning(data: Buffer): number {
     const length = data.length

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /**
  * How good an access token is at one moment.
@@ -79,7 +79,7 @@ export function refreshRetryAt(schedule: {
 
 /** A fraction in [0, 1) that is the same for one id on every node and in every process. */
 export function jitterOf(id: string): number {
-  return createHash('sha256').update(id).digest().readUInt32BE(0) / 2 ** 32
+  return Number.parseInt(hash('sha256', id, 'hex').slice(0, 8), 16) / 2 ** 32
 }
 
 function clampJitter(jitter: number): number {

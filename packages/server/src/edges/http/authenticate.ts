@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Caller } from '../../core/caller.ts'
 import { Failure } from '../../core/failure.ts'
 import type { AgentId, AppId, ClientId, OperatorId, TaskId, TenantId, UserId } from '../../core/ids.ts'
@@ -107,7 +107,7 @@ export function createAuthenticate(parts: AuthenticateParts): Authenticate {
   return async (tenant, credentials) => {
     const jwt = bearerOf(credentials)
     const resource = credentials.resource ?? 'api'
-    const key = createHash('sha256').update(jwt).digest('base64url')
+    const key = hash('sha256', jwt, 'base64url')
     const found = known.get(key)
     const now = parts.now()
     // The same bytes sent to another tenant or resource are another question.

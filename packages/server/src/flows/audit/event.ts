@@ -11,25 +11,37 @@ type Said = Omit<AuditEvent, 'id' | 'time'>
  */
 export function eventOf(parts: Pick<Parts, 'now' | 'random'>, caller: Caller | undefined, said: Said): AuditEvent {
   const now = parts.now()
-  return {
+  // One object filled in place: every call makes two of these, and each spread would copy what was there.
+  const event: Mutable<Partial<AuditEvent>> = {
     id: makeId('evt', now, parts.random(10)),
-    time: new Date(now).toISOString(),
-    ...(caller !== undefined && actor(caller)),
-    ...said,
+    time: timeOf(now),
   }
+  if (caller !== undefined) addActor(event, caller)
+  return Object.assign(event, said) as AuditEvent
 }
 
-function actor(caller: Caller): Partial<AuditEvent> {
-  return {
-    request_id: caller.requestId,
-    ...(caller.ip !== undefined && { ip: caller.ip }),
-    ...(caller.kind === 'agent' && {
-      agent: caller.agent,
-      ...(caller.user !== undefined && { user: caller.user }),
-      ...(caller.task !== undefined && { task: caller.task }),
-    }),
-    ...(caller.kind === 'app' && { app: caller.app }),
-    actor_chain:
-      caller.kind === 'agent' && caller.user !== undefined ? [caller.user, caller.agent] : [clientOf(caller)],
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
+
+let lastTime = Number.NaN
+let lastText = ''
+
+function timeOf(now: number): string {
+  if (now !== lastTime) {
+    lastText = new Date(now).toISOString()
+    lastTime = now
   }
+  return lastText
+}
+
+function addActor(event: Mutable<Partial<AuditEvent>>, caller: Caller): void {
+  event.request_id = caller.requestId
+  if (caller.ip !== undefined) event.ip = caller.ip
+  if (caller.kind === 'app') event.app = caller.app
+  if (caller.kind === 'agent') {
+    event.agent = caller.agent
+    if (caller.user !== undefined) event.user = caller.user
+    if (caller.task !== undefined) event.task = caller.task
+  }
+  event.actor_chain =
+    caller.kind === 'agent' && caller.user !== undefined ? [caller.user, caller.agent] : [clientOf(caller)]
 }
