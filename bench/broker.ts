@@ -171,11 +171,13 @@ async function consent(connectUrl: string): Promise<string> {
     redirect: 'manual',
   })
   keep(left)
+  if (left.status !== 303) throw new Error(`The connect page of the bench answered ${left.status}: ${await left.text()}`)
   const asked = new URL(left.headers.get('location') ?? '')
   const callback = new URL(asked.searchParams.get('redirect_uri') ?? '')
   callback.searchParams.set('code', 'bench-code')
   callback.searchParams.set('state', asked.searchParams.get('state') ?? '')
   const back = await fetch(callback, { headers: { cookie: cookie() }, redirect: 'manual' })
+  if (back.status !== 303) throw new Error(`The callback of the bench answered ${back.status}: ${await back.text()}`)
   const done = new URL(back.headers.get('location') ?? '')
   const code = done.searchParams.get('completion_code')
   if (code === null) throw new Error(`The connect flow of the bench ended with ${done.href}`)

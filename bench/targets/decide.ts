@@ -43,6 +43,7 @@ const call = {
   query: '',
   rawHeaders: ['Host', '127.0.0.1', 'Authorization', authorization[0]!, 'Accept', 'application/json'],
   takeBody() {},
+  reached: { baseUrl: base },
 }
 
 async function decideOnce(): Promise<void> {
