@@ -1,6 +1,4 @@
 import type { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
 import type { AnswerSink } from '../../../flows/broker/answer-sink.ts'
 
 /** An HTTP response as the sink of a brokered call. `ours` are headers that stand on every answer of the proxy. */
@@ -69,8 +67,8 @@ export function responseSink(
 }
 
 /** Only bare TCP can. TLS that ends without its closing alert is broken off by that (RFC 8446 section 6.1). */
-function canBeReset(socket: Socket | null): socket is Socket {
-  return socket !== null && !(socket instanceof TLSSocket) && socket.remoteAddress !== undefined
+function canBeReset(socket: ServerResponse['socket']): socket is NonNullable<ServerResponse['socket']> {
+  return socket !== null && !('encrypted' in socket) && socket.remoteAddress !== undefined
 }
 
 /**
