@@ -1,5 +1,9 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { entryOf } from '../../packages/server/src/core/catalogue/entries.fixture.ts'
 import type { Operation } from '../../packages/server/src/core/catalogue/provider.ts'
+import { openRig, type Rig } from '../../packages/server/src/edges/http/proxy/test-rig.ts'
 import { hosts, type ScriptedApi, startScriptedApi } from '../scripted-api.ts'
 
 const [data, files] = hosts
@@ -250,5 +254,83 @@ describe('a link in an answer', () => {
     expect(answer.json.you).toMatch(/^\*+$/)
     expect(answer.json.paging.next.link).toMatch(/\/records\?t=\*+$/)
     await expect.poll(async () => (await api.rig.events('secret_echo'))[0]?.facts).toMatchObject({ places: 2 })
+  })
+})
+
+describe.each([
+  {
+    provider: 'slack',
+    hosts: ['https://slack.com', 'https://files.slack.com'],
+    permissions: ['slack:files:write'],
+    scopes: ['files:write'],
+    begin: '/api/files.getUploadURLExternal',
+    answer: () => ({
+      body: { ok: true, upload_url: 'https://files.slack.com/upload/v1/CwABAAAA_token', file_id: 'F1' },
+    }),
+    method: 'POST',
+    expected: '~files.slack.com/upload/v1/CwABAAAA_token',
+  },
+  {
+    provider: 'google-drive',
+    hosts: ['https://www.googleapis.com'],
+    permissions: ['google-drive:files:write'],
+    scopes: ['https://www.googleapis.com/auth/drive.file'],
+    begin: '/upload/drive/v3/files?uploadType=resumable',
+    answer: (origin: string) => ({
+      headers: { location: `${origin}/upload/drive/v3/files?uploadType=resumable&upload_id=ABg5-Uz` },
+    }),
+    method: 'PUT',
+    expected: '~www.googleapis.com/upload/drive/v3/files?uploadType=resumable&upload_id=ABg5-Uz',
+  },
+  {
+    provider: 'notion',
+    hosts: ['https://api.notion.com'],
+    permissions: ['notion:files:write'],
+    scopes: [],
+    begin: '/v1/file_uploads',
+    answer: () => ({ body: { object: 'file_upload', upload_url: 'https://api.notion.com/v1/file_uploads/1/send' } }),
+    method: 'POST',
+    expected: '~api.notion.com/v1/file_uploads/1/send',
+  },
+])('an upload to $provider', ({ provider, hosts, permissions, scopes, begin, answer, method, expected }) => {
+  let rig: Rig
+  let api: Server
+  const requests: IncomingMessage[] = []
+  beforeAll(async () => {
+    const origin = await new Promise<string>(resolve => {
+      api = createServer((request, response) => {
+        requests.push(request)
+        const { headers, body } = { headers: {}, body: {}, ...answer(origin) }
+        response.writeHead(200, { 'content-type': 'application/json', ...(requests.length === 1 && headers) })
+        response.end(requests.length === 1 ? JSON.stringify(body) : '{}')
+      }).listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(api.address() as AddressInfo).port}`))
+    })
+    rig = await openRig({
+      entry: entryOf(provider),
+      overrides: url => ({
+        origins: Object.fromEntries(hosts.map(host => [host, origin])),
+        tokenEndpoint: `${url}/token`,
+        authorizationEndpoint: `${url}/authorize`,
+      }),
+    })
+  })
+  afterAll(async () => {
+    await rig.close()
+    api.close()
+  })
+
+  it('goes on at the link of the answer, through the proxy and with the token of the vault (P7)', async () => {
+    const connection = await rig.connect('alice')
+    await rig.parts.store.change(rig.tenant, rows => rows.connections.update({ ...connection, scopes }))
+    await rig.grant(connection, { permissions })
+    const { token } = await rig.task('alice')
+    const begun = await rig.ask(`/proxy/${connection.id}${begin}`, { token, method: 'POST' })
+    expect(begun.status).toBe(200)
+    const link = begun.headers.location ?? begun.json.upload_url
+    expect(link).toBe(`${rig.url}/proxy/${connection.id}/${expected}`)
+    const sent = await fetch(link, { method, body: 'bytes', headers: { authorization: `Bearer ${token}` } })
+    expect(sent.status).toBe(200)
+    expect(requests.map(request => `~${hosts.at(-1)!.slice(8)}${request.url}`).at(-1)).toBe(expected)
+    for (const { headers } of requests) expect(headers.authorization).not.toContain(token)
   })
 })
