@@ -56,6 +56,20 @@ export const slowness: readonly Case[] = [
     },
   },
   {
+    name: 'an upload that falls silent while it is looked into is refused, and nothing of it goes up',
+    record: ['denied'],
+    async play(stage) {
+      const client = await stage.writing(
+        call('POST', '/x', ['Content-Type: application/json', 'Content-Length: 100', 'Expect: 100-continue']),
+      )
+      await client.wire.until('100', text => (text.includes('100 Continue') ? true : undefined))
+      client.write('{"a":')
+      vi.advanceTimersByTime(silenceMs + 1)
+      await expectGot(client, { refused: [400, 'validation_failed'] })
+      expect(stage.upstream.text).toBe('')
+    },
+  },
+  {
     name: 'a provider that does not begin its answer in time is 504, and its connection is closed',
     record: ['unknown'],
     async play(stage) {
