@@ -1,5 +1,8 @@
+import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { connect } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, expect, it } from 'vitest'
 import { httpLimits } from './http-limits.ts'
 import { makeListener } from './listener.ts'
@@ -54,4 +57,34 @@ it('an idle connection ends after its time, one in use on which no byte moves af
   // Neither the rest of the body comes, nor of the answer.
   const heard = await answerTo({ silentMs: 40 }, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n')
   expect(heard).toMatch(/^HTTP\/1.1 200 OK\r\n/)
+})
+
+it('an idle connection holds nothing of its last call, whose secrets are in memory as long as that', async () => {
+  const served: WeakRef<object>[] = []
+  server = makeListener({
+    request(request, response) {
+      served.push(new WeakRef(request), new WeakRef(response))
+      response.end('served')
+    },
+    unreadable: (_code, socket) => socket.destroy(),
+    connect: (_request, socket) => socket.destroy(),
+    dropped: () => {},
+  })
+  const { promise, resolve } = Promise.withResolvers<void>()
+  server.listen(0, '127.0.0.1', resolve)
+  await promise
+  const socket = connect((server.address() as { port: number }).port, '127.0.0.1')
+  for (let call = 0; call < 2; call++) {
+    socket.write(whole)
+    await once(socket, 'data')
+  }
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  for (let turn = 0; turn < 3; turn++) {
+    await new Promise(done => setImmediate(done))
+    collect()
+  }
+  expect(served.map(one => one.deref())).toEqual([undefined, undefined, undefined, undefined])
+  expect(socket.destroyed).toBe(false)
+  socket.destroy()
 })

@@ -50,7 +50,12 @@ export function makeListener(
   server.timeout = limits.silentMs
   const underWay = new WeakMap<Duplex, ServerResponse>()
   const take = (isWaiting: boolean) => (request: IncomingMessage, response: ServerResponse) => {
-    underWay.set(request.socket, response)
+    const { socket } = request
+    underWay.set(socket, response)
+    // An idle connection must not hold its last call, with all that belonged to it.
+    response.once('close', () => {
+      if (underWay.get(socket) === response) underWay.delete(socket)
+    })
     handlers.request(request, response, isWaiting)
   }
   server.on('request', take(false))
