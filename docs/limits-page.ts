@@ -17,7 +17,7 @@ import { mostHeldBytes } from '../packages/server/src/flows/broker/attempt.ts'
 import { mostEntries as mostFacts } from '../packages/server/src/flows/broker/call-facts.ts'
 import { callLimits } from '../packages/server/src/flows/broker/call-room.ts'
 import { mostGrants } from '../packages/server/src/flows/broker/first-uses.ts'
-import { freeBytes, mostRatio } from '../packages/server/src/flows/broker/inflated-watch.ts'
+import { freeBytes, mostRatio, mostWindowBytes } from '../packages/server/src/flows/broker/inflated-watch.ts'
 import { mostEntries as mostLiveSecrets } from '../packages/server/src/flows/broker/live-secrets.ts'
 import { mostHeld } from '../packages/server/src/flows/broker/pass-compressed.ts'
 import { longestBody as longestRewritten } from '../packages/server/src/flows/broker/pass-rewritten.ts'
@@ -144,6 +144,7 @@ ${table(
       `${bytes(freeBytes)}, past that ${mostRatio} times what came`,
       '502 `provider_answer_refused`; after the first byte the connection is reset',
     ],
+    ['memory of the inflaters of compressed answers', bytes(mostWindowBytes), refused],
     [
       'compressed bytes held for a possible beginning of a secret',
       bytes(mostHeld),

@@ -3,7 +3,14 @@ import type { Coding } from '../../core/request/content-codings.ts'
 import type { Needles } from '../../core/scrub/needles.ts'
 
 /** Why a compressed body may not go on. */
-export type InflatedFault = 'secret' | 'bomb' | 'malformed'
+export type InflatedFault = 'secret' | 'bomb' | 'malformed' | 'no_room'
+
+/**
+ * The sender of a body says how far back its inflater has to remember: 32 KiB for gzip, up to 16 MiB for brotli. So much
+ * is kept for all bodies of this process at once, and no more.
+ */
+export const mostWindowBytes = 512 * 1024 * 1024
+let windowBytes = 0
 
 /** This much may come of any few bytes. */
 export const freeBytes = 4 * 1024 * 1024
@@ -44,17 +51,20 @@ export function lookAtOnce(coding: Coding, needles: Needles, body: Buffer): Infl
  * the system; what is kept is one window.
  */
 export class InflatedWatch {
+  readonly #coding: Coding
   readonly #needles: Needles
   readonly #inflater: ReturnType<typeof createGunzip> | ReturnType<typeof createBrotliDecompress>
   #tail: Buffer = Buffer.alloc(0)
   #rawTail: Buffer = Buffer.alloc(0)
   #fed = 0
   #inflated = 0
+  #window = 0
   #isOver = false
   #fault: InflatedFault | undefined
   #wake: () => void = () => {}
 
   constructor(coding: Coding, needles: Needles) {
+    this.#coding = coding
     this.#needles = needles
     this.#inflater = coding === 'gzip' ? createGunzip() : createBrotliDecompress()
     this.#inflater.on('data', (out: Buffer) => this.#look(out))
@@ -73,6 +83,7 @@ export class InflatedWatch {
 
   /** Looks into the next bytes. One at a time. */
   async check(chunk: Buffer): Promise<InflatedFault | undefined> {
+    if (this.#fed === 0 && chunk.length > 0) this.#takeWindow(chunk[0]!)
     this.#fed += chunk.length
     this.#rawTail = this.#search(this.#rawTail, chunk)
     if (this.#fault !== undefined || chunk.length === 0) return this.#fault
@@ -103,6 +114,8 @@ export class InflatedWatch {
 
   close(): void {
     this.#inflater.destroy()
+    windowBytes -= this.#window
+    this.#window = 0
     this.#wake()
   }
 
@@ -111,6 +124,15 @@ export class InflatedWatch {
       this.#wake = resolve
       work(resolve)
     })
+  }
+
+  #takeWindow(firstByte: number): void {
+    const window = this.#coding === 'gzip' ? 48 * 1024 : brotliWindow(firstByte)
+    if (windowBytes + window > mostWindowBytes) this.#stop('no_room')
+    else {
+      this.#window = window
+      windowBytes += window
+    }
   }
 
   #stop(fault: InflatedFault): void {
@@ -131,4 +153,13 @@ export class InflatedWatch {
     if (this.#needles.find(data).length > 0) this.#stop('secret')
     return Buffer.from(data.subarray(this.#needles.beginning(data)))
   }
+}
+
+/** RFC 7932 section 9.1. */
+function brotliWindow(firstByte: number): number {
+  if ((firstByte & 1) === 0) return 1 << 16
+  const high = (firstByte >> 1) & 7
+  if (high !== 0) return 1 << (17 + high)
+  const low = (firstByte >> 4) & 7
+  return 1 << (low === 0 ? 17 : 8 + low)
 }

@@ -8,7 +8,7 @@ const mostWaiting = 64 * 1024
 /** How much may be held because of one beginning of a secret, or before anything came out. */
 export const mostHeld = 1024 * 1024
 
-const words: Readonly<Record<InflatedFault, string>> = {
+const words: Readonly<Record<Exclude<InflatedFault, 'no_room'>, string>> = {
   secret:
     'The answer holds a secret of the connection in compressed form. Ask for it without compression to get it masked.',
   bomb: 'The compressed answer inflates to far more than it may.',
@@ -45,7 +45,7 @@ export function passCompressed(passage: Passage): () => void {
   const refuse = (fault: InflatedFault): void => {
     giveUp()
     attempt.abort('the answer was refused')
-    passage.broken(new Failure('provider_answer_refused', words[fault]), fault === 'secret' ? 1 : 0)
+    passage.broken(failureOf(fault), fault === 'secret' ? 1 : 0)
   }
   const release = (safeUntil: number): void => {
     while (held.length > 0 && held[0]!.until <= safeUntil) {
@@ -130,4 +130,15 @@ export function passCompressed(passage: Passage): () => void {
     },
   })
   return giveUp
+}
+
+function failureOf(fault: InflatedFault): Failure {
+  if (fault !== 'no_room') return new Failure('provider_answer_refused', words[fault])
+  return new Failure(
+    'unavailable',
+    'Too many compressed answers are looked into. Ask for this one without compression.',
+    {
+      retryAfterSeconds: 1,
+    },
+  )
 }
