@@ -62,6 +62,7 @@ const words: Readonly<Record<string, readonly (Floor | 'root')[]>> = {
   'parts.ts': ['flows', 'edges', 'process', 'root'],
   'config.ts': ['flows', 'edges', 'process', 'root'],
   'log.ts': ['flows', 'edges', 'process', 'root'],
+  'pooled-random.ts': ['root', 'process'],
   'system.ts': ['process', 'root'],
   'main.ts': [],
 }

@@ -19,7 +19,7 @@ describe.each(onBoth)('a stranger on $database', ({ database }) => {
   it('cannot hold the server up by a callback of many thousand parameters (row 98)', async () => {
     const form = Array.from({ length: 20_000 }, (_, i) => i.toString(36))
       .join('&')
-      .slice(0, 64_000)
+      .slice(0, 16_000)
     const type = { 'content-type': 'application/x-www-form-urlencoded' }
     const posted = await rig.call('POST', '/callback/int_x', form, { headers: type })
     const back = new URL(posted.headers.get('location')!)
