@@ -42,9 +42,10 @@ function readPost({ body, rawHeaders }: CallArguments): GraphqlReading {
   if (type === 'application/graphql') return readDocumentOf(text, undefined)
   const json = readJson(text)
   if (!json.ok) return refused(json.why)
-  if (Array.isArray(json.value)) return refused('Lists of GraphQL requests are not brokered. Send the calls singly.')
-  if (typeof json.value !== 'object' || json.value === null) return refused('A GraphQL request is a JSON object.')
-  return readMembers(json.value as Readonly<Record<string, unknown>>)
+  const { value } = json.value
+  if (Array.isArray(value)) return refused('Lists of GraphQL requests are not brokered. Send the calls singly.')
+  if (typeof value !== 'object' || value === null) return refused('A GraphQL request is a JSON object.')
+  return readMembers(value as Readonly<Record<string, unknown>>)
 }
 
 function readMembers(given: Readonly<Record<string, unknown>>): GraphqlReading {

@@ -52,6 +52,8 @@ export interface Called {
   readonly pathTemplate?: string
   /** The parameters of its path, percent-encoded. */
   readonly params?: Readonly<Record<string, string>>
+  /** Those that the call names, when a grant that covers it constrains resources. */
+  readonly resources?: readonly NamedResource[]
   /** A request to the GraphQL endpoint. */
   readonly graphql?: GraphqlCalled
 }
@@ -65,8 +67,6 @@ export interface Allowed extends Called {
   /** Host of the entry, and its target. */
   readonly host: string
   readonly target: string
-  /** When the grant constrains resources: those that the call names. */
-  readonly resources?: readonly NamedResource[]
 }
 
 export interface Denied extends Partial<Called> {
@@ -114,6 +114,7 @@ export function decide(question: Question): Decision {
   const requiredScopes = called === undefined ? [] : missingScopes(question, connection, called)
   if (requiredScopes.length > 0) reasons.push(scopesReason(requiredScopes))
   if (place === undefined) reasons.push(hostReason(question))
+  const named = payment?.found?.kind === 'found' ? { resources: payment.found.resources } : {}
   if (reasons.length === 0 && called !== undefined && paying !== undefined && place !== undefined) {
     return {
       allowed: true,
@@ -122,12 +123,13 @@ export function decide(question: Question): Decision {
       mayGoBesideCommit: called.operation !== undefined && called.graphql === undefined && isReading(called.action),
       host: place.host,
       target: place.target,
-      ...(payment?.found?.kind === 'found' && { resources: payment.found.resources }),
+      ...named,
     }
   }
   return {
     ...deny(reasons),
     ...called,
+    ...named,
     ...(ended !== undefined && { endedReason: ended.why }),
     ...(requiredScopes.length > 0 && { requiredScopes }),
     ...(wantsBody !== undefined && reasons.length === 1 && { wantsBody }),

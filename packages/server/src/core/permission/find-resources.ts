@@ -6,7 +6,7 @@ import { jsonKeys } from '../request/json-keys.ts'
 import { multipartNames } from '../request/multipart-names.ts'
 import { listedName } from '../request/parameter-name.ts'
 import { type FormValues, foldName, type Reading, readForm } from '../request/strict-form.ts'
-import { readJson, valuesAt } from '../request/strict-json.ts'
+import { readJson, type StrictJson, valuesAt } from '../request/strict-json.ts'
 
 /** What a call says beside its method and path. */
 export interface CallArguments {
@@ -78,7 +78,7 @@ export function comparableId(id: string): string {
 
 interface Body {
   readonly form?: FormValues
-  readonly json?: unknown
+  readonly json?: StrictJson
 }
 
 interface Places extends Body {
@@ -157,7 +157,7 @@ function readLocation(location: ResourceLocation, places: Places): Reading<reado
     if (value === undefined) continue
     const where = location.name ?? location.pointer ?? location.header
     if (value === 'unclear') return refused(`The resource ${where} is spelt or shaped in another way than expected.`)
-    const ids = idsOf(value, location)
+    const ids = idsOf(value, location, carrier === 'json' && places.json?.hasOddNumbers === true)
     if (ids === undefined) return refused(`The resource ${where} is no id.`)
     if (agreed !== undefined && (agreed.length !== ids.length || agreed.some((id, index) => id !== ids[index]))) {
       return refused(`The resource ${where} is not the same everywhere in the call.`)
@@ -200,7 +200,7 @@ function valuesIn(
     case 'json':
       return places.json === undefined
         ? undefined
-        : found(valuesAt(places.json, location.pointer ?? `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`))
+        : found(valuesAt(places.json.value, location.pointer ?? `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`))
     case 'header':
       return valuesInHeader(location, places.rawHeaders)
   }
@@ -218,7 +218,7 @@ function valuesInHeader({ header, pointer }: ResourceLocation, rawHeaders: reado
   if (values.length > 1 || connectionNames(rawHeaders).has(header ?? '')) return 'unclear'
   if (pointer === undefined) return values
   const json = readJson(values[0]!)
-  return json.ok ? found(valuesAt(json.value, pointer)) : 'unclear'
+  return json.ok && !json.value.hasOddNumbers ? found(valuesAt(json.value.value, pointer)) : 'unclear'
 }
 
 function spellingOf(names: Iterable<string>, name: string): string | undefined {
@@ -230,7 +230,7 @@ function spellingOf(names: Iterable<string>, name: string): string | undefined {
 /** In a body at any depth: an id deep in a list may have its changed meaning beside it. */
 function hasName({ query, form, json }: Places, name: string): boolean {
   const names = [...query.keys(), ...(form?.keys() ?? [])]
-  return spellingOf(names, name) !== undefined || hasMember(json, name)
+  return spellingOf(names, name) !== undefined || hasMember(json?.value, name)
 }
 
 function hasMember(value: unknown, name: string): boolean {
@@ -244,11 +244,15 @@ function isObject(value: unknown): value is object {
 }
 
 /** Texts that can be ids, as they are compared. Undefined when one of the values is none. */
-function idsOf(values: readonly unknown[], { many, uuid }: ResourceLocation): readonly string[] | undefined {
+function idsOf(
+  values: readonly unknown[],
+  { many, uuid }: ResourceLocation,
+  hasOddNumbers: boolean,
+): readonly string[] | undefined {
   const texts: string[] = []
   for (const value of values.flatMap(one => (many === true && Array.isArray(one) ? (one as unknown[]) : [one]))) {
     if (typeof value === 'string') texts.push(...(many === true ? value.split(',') : [value]))
-    else if (typeof value === 'number' && Number.isSafeInteger(value)) texts.push(String(value))
+    else if (typeof value === 'number' && Number.isSafeInteger(value) && !hasOddNumbers) texts.push(String(value))
     else return undefined
   }
   if (texts.some(text => !/^[^\u0000-\u001f\u007f]{1,512}$/.test(text))) return undefined

@@ -97,7 +97,7 @@ function judge(
     called: decision,
     host: call.host === undefined ? (facts.provider.origins[0]?.host ?? '') : notes.subject.host,
     pathTemplate: decision.pathTemplate ?? notes.subject.pathTemplate,
-    resourceIds: resourceIdsOf(decision, call),
+    resourceIds: resourceIdsOf(decision, call.query),
     ...(decision.allowed && { grant: decision.grant.id, host: decision.host }),
   }
   notes.subject = subject
