@@ -105,7 +105,10 @@ export function relayAnswer(
       if (!head.isSent) reject(done)
       attempt.abort(done.why)
       stop()
-      if (head.isSent) sink.cut()
+      if (!head.isSent) return
+      sink.cut()
+      // The provider may have ended its part already, and nothing more is heard of it.
+      settle('cut', 0)
     })
   })
 }
