@@ -2,15 +2,25 @@ import type { ErrorCode, Reason } from '@valetkey/contract/errors'
 import type { Action } from '@valetkey/contract/events'
 import type { AgentCaller } from '../caller.ts'
 import { lookAlike, match, type OperationTable } from '../catalogue/match-operation.ts'
-import { checkPattern, compilePattern, foldPath, matchPattern, type PathPattern } from '../catalogue/pattern.ts'
+import { checkPattern, compilePattern, matchPattern, type PathPattern } from '../catalogue/pattern.ts'
 import type { Operation } from '../catalogue/provider.ts'
 import type { ResolvedOrigin, ResolvedProvider } from '../catalogue/resolved-provider.ts'
 import type { Connection } from '../connection.ts'
 import { endOf, type Grant, type GrantedResources, type PathRule } from '../grant.ts'
 import { isTaskLive, type Task } from '../task.ts'
+import { refusalOf } from './closed-places.ts'
+import {
+  grantExpired,
+  grantRequired,
+  hostReason,
+  notPermitted,
+  reason,
+  reasonsOfState,
+  scopesReason,
+} from './denial-reasons.ts'
 import { type CallArguments, type FoundResources, findResources, type NamedResource } from './find-resources.ts'
 import { type GraphqlCalled, graphqlCalled, graphqlPlace } from './graphql-call.ts'
-import { meetsResources, whyNotMet } from './meets-resources.ts'
+import { meetsResources } from './meets-resources.ts'
 import { narrowest } from './narrowest.ts'
 import { covers, coversGraphql, coversUnlisted, isReading } from './permission.ts'
 import { scopesMissing } from './scopes.ts'
@@ -103,7 +113,7 @@ export function decide(question: Question): Decision {
   const paying = payment?.grant
   const ended = standing.live.length > 0 ? undefined : endedOf(question, called, place?.host, standing.ended)
   if (standing.live.length === 0) reasons.push(ended === undefined ? grantRequired(question) : grantExpired(ended.why))
-  const refused = place === undefined ? undefined : refusalOf(question, place)
+  const refused = place === undefined ? undefined : refusalOf(question.provider, question.path, place)
   let wantsBody: Denied['wantsBody']
   if (refused !== undefined) reasons.push(refused)
   else if (called !== undefined && standing.live.length > 0 && paying === undefined) {
@@ -195,7 +205,8 @@ function standingOf(question: Question): {
   return { live, ended }
 }
 
-interface Payment {
+/** Which grant pays for a call. */
+export interface Payment {
   /** The one that pays; none when none does. */
   readonly grant?: Grant
   /** What the call names, when a grant that covers it constrains resources, */
@@ -288,73 +299,6 @@ function endTime(grant: Grant): number {
   return grant.endedAt ?? grant.expiresAt
 }
 
-/** Places where nobody's permission counts: OAuth endpoints, batches, and other products on the same host. */
-function refusalOf(question: Question, place: ResolvedOrigin): Reason | undefined {
-  const { provider, path } = question
-  const folded = foldPath(path)
-  const { endpoints, batches } = closedOf(provider)
-  if (endpoints.some(endpoint => isEndpoint(endpoint, folded))) {
-    return reason(
-      'operation_not_permitted',
-      'OAuth endpoints of the provider are not proxied.',
-      'Leave tokens to Valetkey: it obtains, renews and revokes them itself.',
-    )
-  }
-  if (batches.some(pattern => matchPattern(pattern, folded))) {
-    return reason('operation_not_permitted', 'Batch endpoints take several calls in one.', 'Send the calls singly.')
-  }
-  if (!isUnder(place.pathPrefixes, path, folded)) {
-    return reason(
-      'operation_not_permitted',
-      `This path is not one of ${provider.entry.name} on ${place.host}.`,
-      `Use a path under ${place.pathPrefixes.join(', ')}.`,
-    )
-  }
-  return undefined
-}
-
-interface Closed {
-  /** Folded paths of OAuth endpoints, up to their first parameter. */
-  readonly endpoints: readonly string[]
-  readonly batches: readonly PathPattern[]
-}
-
-// Read once per provider, because every call asks.
-const closed = new WeakMap<ResolvedProvider, Closed>()
-
-function closedOf(provider: ResolvedProvider): Closed {
-  const known = closed.get(provider)
-  if (known !== undefined) return known
-  const endpoints = new Set(
-    provider.oauthEndpoints.map(url => {
-      const path = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0]!
-      return foldPath(path.split('/{', 1)[0]!)
-    }),
-  )
-  const batches = (provider.entry.api.batch ?? []).map(text => compilePattern(text.toLowerCase()))
-  const read = { endpoints: [...endpoints], batches }
-  closed.set(provider, read)
-  return read
-}
-
-/**
- * On any host and in any spelling, with what hangs below it and with a format at its end (`/oauth/token.json`): a mapped
- * origin may serve them all.
- */
-function isEndpoint(endpoint: string, folded: string): boolean {
-  if (!folded.startsWith(endpoint)) return false
-  return folded.length === endpoint.length || (endpoint !== '/' && '/. '.includes(folded[endpoint.length]!))
-}
-
-/** Both as it stands and as a careless server would read it. */
-function isUnder(prefixes: readonly string[], path: string, folded: string): boolean {
-  return prefixes.some(prefix => {
-    if (prefix === '/') return true
-    const bare = prefix.toLowerCase()
-    return (path === prefix || path.startsWith(`${prefix}/`)) && (folded === bare || folded.startsWith(`${bare}/`))
-  })
-}
-
 function missingScopes(question: Question, connection: Connection, { operation, graphql }: Called): string[] {
   const { entry } = question.provider
   // Nobody told us the scopes of an API key, nor those that a provider fixed at the client; it judges them itself.
@@ -364,169 +308,6 @@ function missingScopes(question: Question, connection: Connection, { operation, 
   if (isUnknown) return []
   const operations = graphql?.operations ?? (operation === undefined ? [] : [operation])
   return [...new Set(operations.flatMap(one => scopesMissing(one, connection.scopes, entry)))]
-}
-
-function reasonsOfState(connection: Connection, provider: ResolvedProvider): Reason[] {
-  const why = connection.reason === undefined ? '' : ` (${connection.reason})`
-  const { name } = provider.entry
-  const reasons: Reason[] = []
-  switch (connection.status) {
-    case 'pending':
-      reasons.push(
-        reason(
-          'connection_required',
-          `The ${name} account is not connected yet.`,
-          'Ask its owner to finish connecting it.',
-        ),
-      )
-      break
-    case 'needs_reauth':
-      reasons.push(
-        reason(
-          'needs_reauth',
-          `The ${name} account has to be connected again${why}.`,
-          'Ask its owner to connect it again.',
-        ),
-      )
-      break
-    case 'error':
-    case 'disabled':
-      reasons.push(
-        reason(
-          'conflict',
-          `The connection is ${connection.status}${why}.`,
-          'Ask the operator to look at the connection.',
-        ),
-      )
-      break
-    case 'active':
-    case 'revoked':
-      break
-  }
-  return reasons
-}
-
-function grantRequired({ caller, connection }: Question): Reason {
-  const isAlone = caller.user === undefined && connection?.user !== undefined
-  return isAlone
-    ? reason(
-        'grant_required',
-        'A token without a user uses this connection only under a grant marked unattended, and there is none.',
-        'Use the token of a task for its owner, or ask the owner for a grant with unattended: true.',
-      )
-    : reason(
-        'grant_required',
-        'This agent has no live grant on this connection.',
-        'Ask the owner of the connection for a grant.',
-      )
-}
-
-const endWords: Readonly<Record<NonNullable<Grant['endedReason']>, string>> = {
-  expired: 'its time is over',
-  idle: 'it was not used for too long',
-  budget: 'its calls are used up',
-  task_ended: 'its task has ended',
-  revoked: 'it was ended by hand',
-  connection_ended: 'the connection was ended',
-  user_deleted: 'its user was deleted',
-  agent_deleted: 'its agent was deleted',
-}
-
-function grantExpired(why: NonNullable<Grant['endedReason']>): Reason {
-  return reason(
-    'grant_expired',
-    `The grant has ended: ${endWords[why]}.`,
-    'Ask the owner of the connection for a new grant.',
-  )
-}
-
-function notPermitted(question: Question, called: Called, host: string, payment: Payment | undefined): Reason {
-  const { ceiling, table, method, path } = question
-  const { operation } = called
-  if (called.graphql !== undefined && payment?.found === undefined) {
-    return notPermittedGraphql(called.graphql, table.provider, ceiling)
-  }
-  if (payment?.found !== undefined) {
-    const { detail, fix } = whyNotMet(payment.narrowed, payment.found, called.operationId)
-    return reason('operation_not_permitted', detail, fix)
-  }
-  if (operation === undefined) {
-    const alike = lookAlike(table, method, host, path)
-    if (graphqlPlace(question.provider.entry, host, path) !== undefined) {
-      return reason(
-        'operation_not_permitted',
-        'This path looks like the GraphQL endpoint in another spelling.',
-        `Spell it as ${question.provider.entry.api.graphql?.path}.`,
-      )
-    }
-    if (alike !== undefined) {
-      return reason(
-        'operation_not_permitted',
-        `This path looks like ${alike.id} in another spelling.`,
-        `Spell it as ${alike.routes[0]?.pattern ?? alike.id}.`,
-      )
-    }
-    return reason(
-      'operation_not_permitted',
-      'This call is not catalogued, and no "paths" rule of one grant within the ceiling of the agent opens it.',
-      'Ask the owner for a grant whose "paths" names this method and path.',
-    )
-  }
-  if (ceiling !== undefined && !ceiling.some(permission => covers(permission, operation))) {
-    return reason(
-      'operation_not_permitted',
-      `${operation.id} lies above the ceiling of this agent.`,
-      'Ask the operator to raise the ceiling.',
-    )
-  }
-  return reason(
-    'operation_not_permitted',
-    `No single grant of this agent permits ${operation.id}.`,
-    `Ask the owner for a grant with ${permissionFor(operation)}.`,
-  )
-}
-
-function notPermittedGraphql(called: GraphqlCalled, provider: string, ceiling: Question['ceiling']): Reason {
-  const { reading, operations, unknown } = called
-  if (reading.kind !== 'read') {
-    const detail = reading.kind === 'refused' ? reading.why : 'What the GraphQL document does is not read yet.'
-    return reason('operation_not_permitted', detail, 'Send one plain operation in one request.')
-  }
-  if (unknown.length > 0) {
-    return reason(
-      'operation_not_permitted',
-      `These fields of Mutation are not catalogued: ${unknown.slice(0, 5).join(', ').slice(0, 200)}.`,
-      'Leave them out: mutations that are not catalogued are not brokered.',
-    )
-  }
-  const wanted =
-    reading.call.kind === 'query' ? [`${provider}:graphql:fetch`] : [...new Set(operations.map(permissionFor))]
-  const above = ceiling !== undefined ? ' and is within the ceiling of the agent' : ''
-  return reason(
-    'operation_not_permitted',
-    `No single grant of this agent permits all that the GraphQL document does${above}.`,
-    `Ask the owner for a grant with ${wanted.join(', ')}.`,
-  )
-}
-
-/** What a grant would have to say. */
-function permissionFor({ id, resourceType, action }: Operation): string {
-  return action === 'share' || action === 'credential' ? id : `${id.split('.', 1)[0]}:${resourceType}:${action}`
-}
-
-function scopesReason(scopes: readonly string[]): Reason {
-  const list = scopes.join(', ')
-  return reason(
-    'missing_scopes',
-    `The connection lacks scopes at the provider: ${list}.`,
-    `Ask the owner to connect again with ${list}.`,
-  )
-}
-
-function hostReason({ provider }: Question): Reason {
-  const hosts = provider.origins.map(origin => origin.host)
-  const fix = hosts.length === 0 ? 'Ask the operator to name its origins.' : `Use one of: ${hosts.join(', ')}.`
-  return reason('host_not_allowed', 'This host is not one that the connection may reach.', fix)
 }
 
 /** CONTRACT 3: the order in which reasons give the code; what is not named comes last. */
@@ -549,8 +330,4 @@ function rank(code: ErrorCode): number {
 function deny(reasons: readonly Reason[]): Denied {
   const sorted = reasons.toSorted((a, b) => rank(a.code) - rank(b.code))
   return { allowed: false, code: sorted[0]?.code ?? 'operation_not_permitted', reasons: sorted }
-}
-
-function reason(code: ErrorCode, detail: string, fix: string): Reason {
-  return { code, detail, fix }
 }

@@ -126,6 +126,25 @@ function faultOf(
 
 /** Whether one permission covers one catalogued operation. Malformed permissions cover nothing. */
 export function covers(text: string, operation: Operation): boolean {
+  let known = verdicts.get(operation)
+  if (known === undefined) {
+    known = new Map()
+    verdicts.set(operation, known)
+  }
+  let verdict = known.get(text)
+  if (verdict === undefined) {
+    verdict = judged(text, operation)
+    if (known.size >= mostVerdicts) known.clear()
+    known.set(text, verdict)
+  }
+  return verdict
+}
+
+// The answer depends on the two alone, and an agent with a hundred grants asks a hundred times for one call.
+const verdicts = new WeakMap<Operation, Map<string, boolean>>()
+const mostVerdicts = 500
+
+function judged(text: string, operation: Operation): boolean {
   const permission = readPermission(text)
   if (permission === undefined) return false
   if (permission.kind === 'operation') return permission.operation === operation.id
