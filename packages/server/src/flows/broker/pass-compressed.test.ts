@@ -64,6 +64,7 @@ async function passed(coding: 'gzip' | 'br', chunks: readonly Buffer[], cut = ne
   const room = { keep: () => true, drop: () => {} }
   const done = relayAnswer(attempt, head, needles, sink, rules, cut, room).catch((error: unknown) => ({ error }))
   for (const [index, chunk] of chunks.entries()) {
+    while (index === cutAt && index > 0 && !ended.isHeadSent) await new Promise(resolve => setImmediate(resolve))
     if (index === cutAt) cut.cut('grant_ended')
     handler!.onData(chunk)
     // Sometimes several arrive before any was looked into.
