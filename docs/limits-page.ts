@@ -65,7 +65,7 @@ ${table(
     [
       'open connections',
       plain(httpLimits.connections),
-      'closed at once; the log says so. An idle one costs about 15 KiB, with TLS about 65 KiB',
+      'closed at once; the log says so. An idle one costs less than 15 KiB, with TLS about 60 KiB',
     ],
     ['requests being served', plain(httpLimits.requestsInFlight), refused],
     ['of these, other than brokered calls', plain(httpLimits.otherRequestsInFlight), refused],
