@@ -9,6 +9,8 @@ const readers: ReadonlyMap<string, (value: string, rewrite: RewriteLink) => Rewr
   ['refresh', rewriteRefresh],
 ])
 
+// Every answer passes here, and hardly a header is one of these.
+const lengths = new Set([...readers.keys()].map(name => name.length))
 const absolute = /^https?:\/\//i
 
 /**
@@ -24,12 +26,12 @@ export function rewriteLinkHeaders(headers: readonly string[], rewriter: () => R
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i]!
     const value = headers[i + 1]!
-    const read = readers.get(name.toLowerCase())
+    const read = lengths.has(name.length) ? readers.get(name.toLowerCase()) : undefined
     if (read !== undefined) {
       const rewritten = read(inText(value), rewriter())
       if (rewritten.isShortened) shortened.add(name.toLowerCase())
       if (rewritten.value !== undefined) kept.push(name, Buffer.from(rewritten.value, 'utf8').toString('latin1'))
-    } else if (absolute.test(value)) {
+    } else if ((value.charCodeAt(0) | 0x20) === 0x68 && absolute.test(value)) {
       kept.push(name, rewriter()(inText(value)) ?? value)
     } else {
       kept.push(name, value)
