@@ -25,10 +25,15 @@ export function shieldedHeaders(headers: readonly string[], status: number): str
       continue
     kept.push(headers[i]!, headers[i + 1]!)
   }
+  if (caching.length === 0) kept.push('cache-control', 'private')
+  else kept.push('cache-control', narrowed(caching))
+  kept.push('x-content-type-options', 'nosniff', 'content-security-policy', "sandbox; default-src 'none'")
+  return kept
+}
+
+function narrowed(caching: readonly string[]): string {
   const directives = (caching.join(',').match(directive) ?? [])
     .map(text => text.trim())
     .filter(text => text !== '' && !/^(?:public|private|s-maxage)\b/i.test(text))
-  kept.push('cache-control', [...directives, 'private'].join(', '))
-  kept.push('x-content-type-options', 'nosniff', 'content-security-policy', "sandbox; default-src 'none'")
-  return kept
+  return [...directives, 'private'].join(', ')
 }

@@ -149,7 +149,29 @@ export function openEgress(options: EgressOptions): Egress {
 const notATarget = 'The target must be https://host[:port] without user information.'
 
 function checkedTarget(request: StreamRequest, rules: readonly AllowRule[]): Target {
-  const parsed = URL.parse(request.origin)
+  const target = judgedTarget(request.origin, rules)
+  const fault = faultOfRequest(request.method, request.path, request.headers)
+  if (fault !== undefined) throw new EgressFailure('malformed', fault, false)
+  return target
+}
+
+// What may be reached by its form depends on the text and the rules alone; the address is judged at every connect.
+const judged = new WeakMap<readonly AllowRule[], Map<string, Target>>()
+const mostTargets = 1_000
+
+function judgedTarget(origin: string, rules: readonly AllowRule[]): Target {
+  const known = judged.get(rules) ?? new Map<string, Target>()
+  judged.set(rules, known)
+  const found = known.get(origin)
+  if (found !== undefined) return found
+  const target = judgeTarget(origin, rules)
+  if (known.size >= mostTargets) known.clear()
+  known.set(origin, target)
+  return target
+}
+
+function judgeTarget(origin: string, rules: readonly AllowRule[]): Target {
+  const parsed = URL.parse(origin)
   const target = parsed === null ? undefined : readTarget(parsed)
   if (
     parsed === null ||
@@ -162,8 +184,6 @@ function checkedTarget(request: StreamRequest, rules: readonly AllowRule[]): Tar
   }
   const judgement = judgeForm(target, rules)
   if (!judgement.ok) throw new EgressFailure('not_allowed', judgement.why, false)
-  const fault = faultOfRequest(request.method, request.path, request.headers)
-  if (fault !== undefined) throw new EgressFailure('malformed', fault, false)
   return target
 }
 

@@ -10,17 +10,10 @@ export class Cut extends Error {
 
 /** The one way to end a call from outside, whatever step it is at. */
 export class CallCut {
-  readonly #cut: Promise<never>
-  #reject: (cut: Cut) => void = () => {}
+  /** Whoever waits, or did: to reject what is settled does nothing. */
+  readonly #waiting: ((cut: Cut) => void)[] = []
   #hear: (cut: Cut) => void = () => {}
   #done: Cut | undefined
-
-  constructor() {
-    this.#cut = new Promise<never>((_, reject) => {
-      this.#reject = reject
-    })
-    this.#cut.catch(() => {})
-  }
 
   get done(): Cut | undefined {
     return this.#done
@@ -29,7 +22,8 @@ export class CallCut {
   cut(why: string): void {
     if (this.#done !== undefined) return
     this.#done = new Cut(why)
-    this.#reject(this.#done)
+    for (const reject of this.#waiting) reject(this.#done)
+    this.#waiting.length = 0
     this.#hear(this.#done)
   }
 
@@ -41,6 +35,11 @@ export class CallCut {
 
   /** Waits for `work`, or throws the cut as soon as it comes. */
   race<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.#cut])
+    // By hand: `Promise.race` makes three times as much, and a call races eight times.
+    return new Promise((resolve, reject) => {
+      if (this.#done === undefined) this.#waiting.push(reject)
+      else reject(this.#done)
+      work.then(resolve, reject)
+    })
   }
 }

@@ -27,14 +27,10 @@ export function responseSink(
       eventId = id
     },
     head(status, headers) {
-      response.writeHead(status, [
-        ...withoutRequestId(headers),
-        'valetkey-request-id',
-        ours.requestId,
-        'x-request-id',
-        ours.requestId,
-        ...(eventId === undefined ? [] : ['valetkey-event', eventId]),
-      ])
+      const all = withoutRequestId(headers)
+      all.push('valetkey-request-id', ours.requestId, 'x-request-id', ours.requestId)
+      if (eventId !== undefined) all.push('valetkey-event', eventId)
+      response.writeHead(status, all)
       if (response.req.httpVersionMinor === 0) cutWhenHalfClosed(response, finished, cut)
       // The head of an event stream must not wait for its first event; with a body at hand they go in one packet.
       setImmediate(() => {
@@ -82,5 +78,9 @@ function cutWhenHalfClosed({ socket }: ServerResponse, finished: Promise<void>, 
 
 /** `X-Request-Id` is ours on every answer (CONTRACT 3). */
 function withoutRequestId(headers: readonly string[]): string[] {
-  return headers.filter((_, index) => headers[index - (index % 2)]!.toLowerCase() !== 'x-request-id')
+  const kept: string[] = []
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    if (headers[i]!.toLowerCase() !== 'x-request-id') kept.push(headers[i]!, headers[i + 1]!)
+  }
+  return kept
 }
