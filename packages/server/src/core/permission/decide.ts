@@ -218,12 +218,18 @@ export interface Payment {
 /** Grants that constrain resources come first, so where one cannot be judged before the body is read, nothing pays yet. */
 function paymentOf(question: Question, called: Called, host: string, grants: readonly Grant[]): Payment {
   const covering = grants.filter(grant => coversCall(question, called, host, grant))
+  if (!covering.some(isLimited)) return paidBy(narrowest(covering, question.table), none)
   const narrowed = covering.flatMap(({ resources }) => (resources === undefined ? [] : [resources]))
-  if (narrowed.length === 0) return paidBy(narrowest(covering, question.table), narrowed)
   const found = findResources(called.operation, called.params ?? {}, question.arguments ?? nothing)
   if (found.kind === 'unread') return { found, narrowed }
   const met = covering.filter(({ resources }) => resources === undefined || meetsResources(resources, found))
   return { ...paidBy(narrowest(met, question.table), narrowed), found }
+}
+
+const none: readonly GrantedResources[] = []
+
+function isLimited({ resources }: Grant): boolean {
+  return resources !== undefined
 }
 
 function paidBy(grant: Grant | undefined, narrowed: readonly GrantedResources[]): Payment {

@@ -240,3 +240,92 @@ describe('any spelling', () => {
     )
   })
 })
+
+describe('the most lenient reader (row 61)', () => {
+  const granted = ['C1', 'C3']
+  const carrier = fc.constantFrom('query', 'form', 'json')
+  const spelling = fc.constantFrom(
+    'channel',
+    'channel',
+    'channel',
+    'Channel',
+    'CHANNEL',
+    'channel[]',
+    'channel[0]',
+    'ch%61nnel',
+    'ch%2561nnel',
+    '%63hannel',
+    'channel%00',
+    'channel+',
+    '%EF%BD%83hannel',
+    'ch\u0061nnel',
+    'other',
+    'limit',
+  )
+  const value = fc.constantFrom(
+    'C1',
+    'C1',
+    'C2',
+    'C3',
+    '%431',
+    '%432',
+    'C1,C2',
+    'C1%00C2',
+    'c1',
+    'C1+',
+    '',
+    'C1;channel=C2',
+  )
+  const pieces = fc.array(fc.record({ carrier, spelling, value }), { minLength: 1, maxLength: 4 })
+
+  /** The name as somebody who decodes twice, drops what is invisible, folds and cuts would read it. */
+  const isChannel = (name: string) => {
+    let text = name.replace(/\\u([0-9a-f]{4})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+    for (let round = 0; round < 2; round++)
+      text = text.replace(/(?:%[0-9a-f]{2})+/gi, run => Buffer.from(run.replaceAll('%', ''), 'hex').toString())
+    return (
+      text
+        .normalize('NFKC')
+        .toLowerCase()
+        .replace(/[\0+\s]/g, '')
+        .replace(/\[.*/, '') === 'channel'
+    )
+  }
+  const decode = (text: string) =>
+    text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+
+  it('finds nothing in a call that passes which the grant does not list', () => {
+    let passed = 0
+    fc.assert(
+      fc.property(pieces, fc.boolean(), (parts, isMany) => {
+        const of = (where: string) => parts.filter(part => part.carrier === where)
+        const pairs = (where: string) =>
+          of(where)
+            .map(part => `${part.spelling}=${part.value}`)
+            .join('&')
+        const isForm = of('form').length > 0
+        const text = isForm
+          ? pairs('form')
+          : `{${of('json')
+              .map(part => `"${part.spelling}":"${part.value}"`)
+              .join(',')}}`
+        const call = {
+          query: of('query').length > 0 ? `?${pairs('query')}` : '',
+          ...((isForm || of('json').length > 0) && { rawHeaders: isForm ? form : json, body: text }),
+        }
+        const found = find([{ ...channel, many: isMany }], call)
+        if (!meetsResources({ channels: granted }, found)) return
+        passed++
+        const sent = isForm
+          ? parts.filter(part => part.carrier !== 'json')
+          : parts.filter(part => part.carrier !== 'form')
+        for (const part of sent.filter(one => isChannel(one.spelling))) {
+          const values = part.carrier === 'json' ? [part.value] : decode(part.value).split(isMany ? ',' : /$^/)
+          for (const one of values) expect(granted).toContain(one)
+        }
+      }),
+      { numRuns: 3_000 },
+    )
+    expect(passed).toBeGreaterThan(50)
+  })
+})

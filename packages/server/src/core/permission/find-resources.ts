@@ -5,7 +5,7 @@ import { formKeys } from '../request/form-keys.ts'
 import { jsonKeys } from '../request/json-keys.ts'
 import { multipartNames } from '../request/multipart-names.ts'
 import { listedName } from '../request/parameter-name.ts'
-import { type FormValues, foldName, type Reading, readForm } from '../request/strict-form.ts'
+import { type FormValues, type Reading, readForm, spellingOf } from '../request/strict-form.ts'
 import { readJson, type StrictJson, valuesAt } from '../request/strict-json.ts'
 
 /** What a call says beside its method and path. */
@@ -219,12 +219,6 @@ function valuesInHeader({ header, pointer }: ResourceLocation, rawHeaders: reado
   if (pointer === undefined) return values
   const json = readJson(values[0]!)
   return json.ok && !json.value.hasOddNumbers ? found(valuesAt(json.value.value, pointer)) : 'unclear'
-}
-
-function spellingOf(names: Iterable<string>, name: string): string | undefined {
-  const folded = foldName(name)
-  for (const one of names) if (foldName(one) === folded) return one
-  return undefined
 }
 
 /** In a body at any depth: an id deep in a list may have its changed meaning beside it. */

@@ -1,3 +1,5 @@
+import { listedName } from './parameter-name.ts'
+
 export type Reading<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly why: string }
 
 /** A query or an urlencoded body that every reader reads alike: values by name. */
@@ -38,6 +40,21 @@ export function foldName(name: string): string {
     .toLowerCase()
     .replace(/[\u0000-\u0020\u00ad\u200b-\u200f\u2060\ufeff]/g, '')
   return folded.replace(/(?!^)\[.*$/s, '').replaceAll('.', '_')
+}
+
+/**
+ * How a name is spelt among others, another spelling before the plain one: undefined when no reader, however often it
+ * decodes and whatever it folds, would find it there.
+ */
+export function spellingOf(names: Iterable<string>, name: string): string | undefined {
+  const folded = foldName(name)
+  const listed = new Set([name.toLowerCase()])
+  let found: string | undefined
+  for (const one of names) {
+    if (one === name) found ??= one
+    else if (foldName(one) === folded || listedName(one, listed) !== undefined) return one
+  }
+  return found
 }
 
 function decodeForm(text: string): string | undefined {

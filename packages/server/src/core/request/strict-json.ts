@@ -1,4 +1,4 @@
-import { foldName, type Reading } from './strict-form.ts'
+import { foldName, type Reading, spellingOf } from './strict-form.ts'
 
 /** Deeper is refused: readers give up at different depths. */
 const deepest = 100
@@ -109,7 +109,7 @@ export function valuesAt(value: unknown, pointer: string): readonly unknown[] | 
       }
       if (typeof one !== 'object' || Array.isArray(one)) return undefined
       const name = step.replaceAll('~1', '/').replaceAll('~0', '~')
-      const spelt = Object.keys(one).find(key => foldName(key) === foldName(name))
+      const spelt = spellingOf(Object.keys(one), name)
       if (spelt === undefined) continue
       if (spelt !== name) return undefined
       next.push((one as Record<string, unknown>)[name])

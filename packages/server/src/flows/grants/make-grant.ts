@@ -91,6 +91,7 @@ export async function makeGrant(
     ...checkPermissions(input.permissions, entry),
     ...input.paths.flatMap((rule, index) => checkRule(rule, index, hosts)),
     ...(input.resources === undefined ? [] : checkResources(input.resources, entry)),
+    ...(input.resources === undefined || input.permissions.length > 0 ? [] : [noPermissions]),
   ]
   if (faults.length > 0)
     throw new Failure('validation_failed', faults.map(fault => `${fault.pointer}: ${fault.detail}`).join(' '), {
@@ -139,6 +140,12 @@ export async function makeGrant(
   })
   parts.revocations.tell({ kind: 'changed', tenant: caller.tenant, connection: grant.connection, agent: grant.agent })
   return grant
+}
+
+const noPermissions: FieldFault = {
+  pointer: '/permissions',
+  detail:
+    'A grant that is limited to single resources opens no "paths", for nobody knows where these name one. Name permissions.',
 }
 
 function checkRule(rule: PathRule, index: number, hosts: readonly string[]): FieldFault[] {
