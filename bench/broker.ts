@@ -171,7 +171,8 @@ async function consent(connectUrl: string): Promise<string> {
     redirect: 'manual',
   })
   keep(left)
-  if (left.status !== 303) throw new Error(`The connect page of the bench answered ${left.status}: ${await left.text()}`)
+  if (left.status !== 303)
+    throw new Error(`The connect page of the bench answered ${left.status}: ${await left.text()}`)
   const asked = new URL(left.headers.get('location') ?? '')
   const callback = new URL(asked.searchParams.get('redirect_uri') ?? '')
   callback.searchParams.set('code', 'bench-code')

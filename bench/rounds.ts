@@ -19,7 +19,9 @@ export interface RoundOptions {
   readonly forMs: number
   /** Unmeasured, before the first round, so that every engine has compiled what it will. */
   readonly warmUpMs: number
-  /** This many requests instead of a time. */
+  /** Enough of a warm-up: an engine compiles by how often, not how long. */
+  readonly warmUpRequests?: number
+  /** No more than this many. */
   readonly requests?: number
   readonly say: (line: string) => void
 }
@@ -38,7 +40,11 @@ export async function runRounds(
   if (options.warmUpMs > 0) {
     for (const target of targets) {
       options.say(`${workload.title}: warming up ${target.name}`)
-      await runOnce(generator, workload, target, { ...options, forMs: options.warmUpMs })
+      await runOnce(generator, workload, target, {
+        ...options,
+        forMs: options.warmUpMs,
+        ...(options.warmUpRequests !== undefined && { requests: options.warmUpRequests }),
+      })
     }
   }
   for (let round = 0; round < options.rounds; round++) {

@@ -6,7 +6,7 @@ import { startTarget } from './child.ts'
 import { startGenerator } from './load/generator.ts'
 import { type Measure, type MeasureId, measured } from './measure.ts'
 import { findNginx } from './nginx.ts'
-import { type Figures, runRounds } from './rounds.ts'
+import { type Figures, type RoundOptions, runRounds } from './rounds.ts'
 import { median, medianRatio } from './statistics.ts'
 import { loopbackCertificate } from './targets/loopback-certificate.ts'
 import { startUpstream, type TargetName, targetNames, targetsOver } from './targets.ts'
@@ -50,11 +50,7 @@ export async function runBench({ quick, only, say }: BenchOptions): Promise<Benc
   const workloads: { workload: Workload; figures: ReadonlyMap<TargetName, Figures> }[] = []
   const wants = (...ids: readonly MeasureId[]) => only === undefined || ids.includes(only)
   const rounds = quick ? 5 : 7
-  const run = async (
-    workload: Workload,
-    names: readonly TargetName[],
-    given: { rounds: number; forMs: number; warmUpMs: number; requests?: number },
-  ) => {
+  const run = async (workload: Workload, names: readonly TargetName[], given: Omit<RoundOptions, 'say'>) => {
     const present = names.filter(name => name !== 'nginx' || nginx !== undefined)
     const open = []
     for (const name of present) {
@@ -80,7 +76,8 @@ export async function runBench({ quick, only, say }: BenchOptions): Promise<Benc
       const of = await run(mainWorkload, names, {
         rounds,
         forMs: quick ? 700 : 2_000,
-        warmUpMs: quick ? 1_200 : 4_000,
+        warmUpMs: quick ? 3_000 : 15_000,
+        warmUpRequests: quick ? 5_000 : 30_000,
       })
       const cpu = (name: TargetName) => of(name)?.cpuMicroseconds
       const ours = cpu('broker')!

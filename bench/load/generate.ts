@@ -62,7 +62,7 @@ async function generate(order: Order): Promise<Seen> {
         })
   await new Promise<void>(resolve => {
     wake = resolve
-    if (order.requests === undefined) setTimeout(resolve, order.forMs)
+    setTimeout(resolve, order.forMs)
   })
   isOver = true
   pacer?.()

@@ -5,10 +5,11 @@ export interface Order {
   readonly headers: Readonly<Record<string, string>>
   readonly bodyBytes: number
   readonly connections: number
+  /** No longer than this. */
   readonly forMs: number
   /** A fixed rate; as many as go when left out. */
   readonly perSecond?: number
-  /** This many requests instead of a time. */
+  /** No more than this many. */
   readonly requests?: number
 }
 

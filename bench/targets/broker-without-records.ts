@@ -17,4 +17,5 @@ const url = `http://127.0.0.1:${port}`
 system.setUrl(url)
 system.parts.egress.deny(config.host, port)
 sayReady({ url })
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void system.close(0).then(() => process.exit(0)))
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => void system.close(0).then(() => process.exit(0)))
