@@ -126,7 +126,6 @@ describe.each(onBoth)('a grant on $database', ({ database }) => {
 
   it('is refused with narrowings that are not enforced yet, never made without them', async () => {
     for (const [body, pointer] of [
-      [{ resources: { channels: ['C1'] } }, '/resources'],
       [{ approval: 'writes' }, '/approval'],
       [{ approval: 'always' }, '/approval'],
     ] as const) {
