@@ -9,9 +9,13 @@ import { covers, coversGraphql } from './permission.ts'
  */
 export function narrowest(grants: readonly Grant[], table: OperationTable): Grant | undefined {
   if (grants.length <= 1) return grants[0]
-  return grants
-    .map(grant => ({ grant, breadth: breadthOf(grant, table) }))
-    .reduce((best, next) => (isNarrower(next, best) ? next : best)).grant
+  const counts = countsOf(table)
+  let best: Measured | undefined
+  for (const grant of grants) {
+    const next = { grant, breadth: breadthOf(grant, table, counts) }
+    if (best === undefined || isNarrower(next, best)) best = next
+  }
+  return best?.grant
 }
 
 interface Measured {
@@ -22,17 +26,18 @@ interface Measured {
 // Counted once for a grant and table, because every call with several grants asks.
 const breadths = new WeakMap<OperationTable, WeakMap<Grant, number>>()
 
+function countsOf(table: OperationTable): WeakMap<Grant, number> {
+  const known = breadths.get(table) ?? new WeakMap<Grant, number>()
+  breadths.set(table, known)
+  return known
+}
+
 /** How many catalogued operations the permissions of a grant cover. */
-function breadthOf(grant: Grant, table: OperationTable): number {
-  let ofTable = breadths.get(table)
-  if (ofTable === undefined) {
-    ofTable = new WeakMap()
-    breadths.set(table, ofTable)
-  }
-  let count = ofTable.get(grant)
+function breadthOf(grant: Grant, table: OperationTable, counts: WeakMap<Grant, number>): number {
+  let count = counts.get(grant)
   if (count === undefined) {
     count = countOf(grant, table)
-    ofTable.set(grant, count)
+    counts.set(grant, count)
   }
   return count
 }

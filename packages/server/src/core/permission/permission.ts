@@ -126,11 +126,8 @@ function faultOf(
 
 /** Whether one permission covers one catalogued operation. Malformed permissions cover nothing. */
 export function covers(text: string, operation: Operation): boolean {
-  let known = verdicts.get(operation)
-  if (known === undefined) {
-    known = new Map()
-    verdicts.set(operation, known)
-  }
+  // All grants are asked about one operation before the next one comes.
+  const known = operation === lastOperation ? lastVerdicts : verdictsOn(operation)
   let verdict = known.get(text)
   if (verdict === undefined) {
     verdict = judged(text, operation)
@@ -143,6 +140,16 @@ export function covers(text: string, operation: Operation): boolean {
 // The answer depends on the two alone, and an agent with a hundred grants asks a hundred times for one call.
 const verdicts = new WeakMap<Operation, Map<string, boolean>>()
 const mostVerdicts = 500
+let lastOperation: Operation | undefined
+let lastVerdicts = new Map<string, boolean>()
+
+function verdictsOn(operation: Operation): Map<string, boolean> {
+  const known = verdicts.get(operation) ?? new Map<string, boolean>()
+  verdicts.set(operation, known)
+  lastOperation = operation
+  lastVerdicts = known
+  return known
+}
 
 function judged(text: string, operation: Operation): boolean {
   const permission = readPermission(text)

@@ -104,12 +104,23 @@ export function createAuthenticate(parts: AuthenticateParts): Authenticate {
     known.set(key, token)
   }
 
-  return async (tenant, credentials) => {
+  /** What follows the scheme of the one header and is remembered was read as a token before; anything else is read now. */
+  function lookUp(credentials: Credentials) {
+    const plain = plainBearerOf(credentials)
+    if (plain !== undefined) {
+      const key = hash('sha256', plain, 'base64url')
+      const found = known.get(key)
+      if (found !== undefined) return { jwt: plain, key, found }
+    }
     const jwt = bearerOf(credentials)
-    const resource = credentials.resource ?? 'api'
     const key = hash('sha256', jwt, 'base64url')
-    const found = known.get(key)
+    return { jwt, key, found: known.get(key) }
+  }
+
+  return async (tenant, credentials) => {
+    const resource = credentials.resource ?? 'api'
     const now = parts.now()
+    const { jwt, key, found } = lookUp(credentials)
     // The same bytes sent to another tenant or resource are another question.
     const isKnown =
       found !== undefined &&
@@ -136,6 +147,12 @@ export function createAuthenticate(parts: AuthenticateParts): Authenticate {
 /** Every `Authorization` field of a request. Node's merged `headers` keeps the first only and hides a second. */
 export function authorizationOf(rawHeaders: readonly string[]): string[] {
   return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]!.toLowerCase() === 'authorization')
+}
+
+/** What is most likely the token, unread: to look it up alone. */
+function plainBearerOf({ authorization }: Credentials): string | undefined {
+  const field = authorization.length === 1 ? authorization[0] : undefined
+  return field?.startsWith('Bearer ') === true ? field.slice('Bearer '.length) : undefined
 }
 
 /** The token of RFC 6750 section 2.1, the only place where one is looked for: not in the query, not in a body (row 34). */

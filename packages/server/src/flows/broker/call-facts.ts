@@ -188,10 +188,24 @@ export async function readFacts(
     integration,
     provider: await providerOf(parts, integration),
     table,
-    grants: await genuineOnes(parts, tenant, rows.grants),
+    grants: (await genuineOnes(parts, tenant, rows.grants)).map(grant => sharing(grant, caller, connection)),
     ...(task !== undefined && { task }),
     ...(client.ceiling !== undefined && { ceiling: client.ceiling }),
     ...(credential !== undefined && { credential }),
+  }
+}
+
+/**
+ * The same grant with the very texts of caller and connection where they are equal: a decision compares four ids of every
+ * grant, and with one text on both sides that is a look at an address.
+ */
+function sharing(grant: Grant, { tenant, agent }: AgentCaller, connection: Connection): Grant {
+  return {
+    ...grant,
+    ...(grant.tenant === tenant && { tenant }),
+    ...(grant.agent === agent && { agent }),
+    ...(grant.connection === connection.id && { connection: connection.id }),
+    ...(grant.user !== undefined && grant.user === connection.user && { user: connection.user }),
   }
 }
 
