@@ -268,7 +268,7 @@ async function onRecord(
   }
   // An `either` stands for what came first, the end of the answer or of the connection: both are true.
   const named = async () => {
-    const left = [...expected.filter(outcome => outcome !== 'either')]
+    const left: Recorded[] = expected.filter(outcome => outcome !== 'either')
     return (await told()).map(outcome => {
       const at = left.indexOf(outcome as Recorded)
       if (at !== -1) left.splice(at, 1)
