@@ -9,7 +9,6 @@ import { Upload } from '../../packages/server/src/flows/broker/upload.ts'
 import { createLog } from '../../packages/server/src/log.ts'
 import { openServer } from '../../packages/server/src/process/open-server.ts'
 import { populate } from '../broker.ts'
-import { median } from '../statistics.ts'
 import { listPath } from '../workloads.ts'
 import { sayReady } from './say-ready.ts'
 
@@ -72,18 +71,25 @@ sayReady({ decideUs: String(decideUs), manyUs: String(manyUs), matchUs: String(m
 broker.close()
 await system.close(0)
 
-/** CPU of this thread for one call; the median of slices, the first half of which only warm up. */
+/** CPU of this thread for one call, over the second half of the time; the first half warms up. */
 async function microseconds(work: () => unknown): Promise<number> {
-  const slices: number[] = []
-  const until = performance.now() + Number(ms)
+  await repeat(work, Number(ms) / 2)
+  // Some kernels count CPU in ticks of milliseconds: one long stretch is exact where short slices are not.
+  const before = process.threadCpuUsage()
+  const calls = await repeat(work, Number(ms) / 2)
+  const { user, system } = process.threadCpuUsage(before)
+  return (user + system) / calls
+}
+
+async function repeat(work: () => unknown, forMs: number): Promise<number> {
+  const until = performance.now() + forMs
+  let calls = 0
   while (performance.now() < until) {
-    const before = process.threadCpuUsage()
-    for (let i = 0; i < 2_000; i++) {
+    for (let i = 0; i < 500; i++) {
       const pending = work()
       if (pending instanceof Promise) await pending
     }
-    const { user, system } = process.threadCpuUsage(before)
-    slices.push((user + system) / 2_000)
+    calls += 500
   }
-  return median(slices.slice(slices.length >> 1))
+  return calls
 }
