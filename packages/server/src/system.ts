@@ -93,7 +93,7 @@ export async function openSystem(options: SystemOptions, world: World): Promise<
     const proxy = createProxyHandler(parts, authenticate)
     const http = await createHttpServer(parts, {
       proxy: proxy.handle,
-      register: app => registerSurface(app, parts, authenticate),
+      register: app => registerSurface(app, parts, authenticate, proxy.counts),
     })
     const sweep = setInterval(() => void sweepTenants(parts), sweepMs)
     sweep.unref()

@@ -2,6 +2,7 @@ import type { TenantId } from '../../core/ids.ts'
 import { settleRenewals } from '../credentials/renew-token.ts'
 import type { BrokerParts } from './broker-parts.ts'
 import { createFactsMemory, type FactsMemory } from './call-facts.ts'
+import { type CallMetrics, createCallMetrics } from './call-metrics.ts'
 import { type CallRoom, createCallRoom } from './call-room.ts'
 import { createFirstUses, type FirstUses } from './first-uses.ts'
 import { createLastUsed, type LastUsed } from './last-used.ts'
@@ -19,6 +20,7 @@ export interface Broker {
   readonly lastUsed: LastUsed
   readonly doubts: TokenDoubts
   readonly firstUses: FirstUses
+  readonly metrics: CallMetrics
   /** Lets work go on after its caller was answered; `drain` waits for it. A failure of it is logged. */
   after(work: Promise<unknown>, what: string, about: { readonly tenant: TenantId }): void
   /** Waits for outcome records, renewals and what else follows an answer. Before the store closes. */
@@ -42,6 +44,7 @@ export function createBroker(parts: BrokerParts): Broker {
     lastUsed,
     doubts,
     firstUses: createFirstUses(),
+    metrics: createCallMetrics(),
     after(work, what, about) {
       const settled = work
         .catch((error: unknown) => parts.log.error(what, { ...about, error }))

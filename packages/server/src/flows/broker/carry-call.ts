@@ -66,6 +66,7 @@ export async function carryCall(
     facts: { ...(progress.isReplayed && { replayed: true }), ...endFacts(relayed, failed, cut) },
   })
   const { broker } = parts
+  broker.metrics.count(event)
   broker.after(parts.store.record(tenant, { event }), 'The outcome of a call could not be recorded', { tenant })
   broker.lastUsed.note(tenant, facts.connection.id, now)
   if (broker.firstUses.isFirst(decision.grant)) {
@@ -77,6 +78,7 @@ export async function carryCall(
   if (relayed !== undefined && relayed.echoes > 0) {
     const facts = { access: intent.id, places: relayed.echoes }
     const echo = accessEvent(parts, caller, subject, 'secret_echo', 'error', { facts })
+    broker.metrics.count(echo)
     broker.after(parts.store.record(tenant, { event: echo }), 'An echoed secret could not be recorded', { tenant })
   }
   if (failed !== undefined) throw new Carried(failed)

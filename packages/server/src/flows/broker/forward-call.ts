@@ -92,4 +92,5 @@ async function recordDenied(
   const event = accessEvent(parts, caller, subject, 'access.denied', 'denied', { reasons, numbers })
   sink.event(event.id)
   await recordOrRefuse(parts, caller, { event })
+  parts.broker.metrics.count(event)
 }

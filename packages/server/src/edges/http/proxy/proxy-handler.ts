@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AgentCaller } from '../../../core/caller.ts'
 import { Failure } from '../../../core/failure.ts'
 import { createBroker } from '../../../flows/broker/broker.ts'
+import type { CallCounts } from '../../../flows/broker/call-metrics.ts'
 import { forwardCall } from '../../../flows/broker/forward-call.ts'
 import type { ProxyCall } from '../../../flows/broker/proxy-call.ts'
 import type { Parts } from '../../../parts.ts'
@@ -18,6 +19,8 @@ export interface Proxy {
   readonly handle: ProxyHandler
   /** Cuts what is left, then waits for what has to be on the record and for renewals. After the server closed. */
   close(): Promise<void>
+  /** What calls of this process have come to. */
+  counts(): CallCounts
 }
 
 /** The handler of `/proxy/`: parses, asks who it is, lets the flow do the work, renders what it threw. */
@@ -60,6 +63,7 @@ export function createProxyHandler(parts: Parts, authenticate: Authenticate): Pr
   }
   return {
     handle,
+    counts: () => broker.metrics.read(),
     async close() {
       broker.streams.close()
       await Promise.all(inFlight)
