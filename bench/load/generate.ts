@@ -24,11 +24,14 @@ async function generate(order: Order): Promise<Seen> {
   let complaint: string | undefined
   let isOver = false
   let wake = () => {}
+  let asked = 0
+  let drained = () => {}
   const lines = await Promise.all(Array.from({ length: order.connections }, () => open(url)))
   const startedAt = performance.now()
   let lastAt = startedAt
 
   const ask = (line: Line, from = performance.now()) => {
+    asked++
     line.ask(request, (status, size, head) => {
       lastAt = performance.now()
       requests++
@@ -38,10 +41,14 @@ async function generate(order: Order): Promise<Seen> {
         errors++
         complaint ??= head.slice(0, 300)
       }
+      asked--
       if (status === 0) isOver = true
       if (order.requests !== undefined && requests >= order.requests) isOver = true
-      if (isOver) wake()
-      else next(line)
+      if (!isOver) next(line)
+      else {
+        wake()
+        if (asked === 0) drained()
+      }
     })
   }
   const idle: Line[] = []
@@ -66,7 +73,14 @@ async function generate(order: Order): Promise<Seen> {
   })
   isOver = true
   pacer?.()
-  const endedAt = order.requests === undefined ? performance.now() : lastAt
+  // What was asked is answered, and counted: a target must not be left with calls that nobody waits for.
+  if (asked > 0) {
+    await new Promise<void>(resolve => {
+      drained = resolve
+      setTimeout(resolve, 2_000)
+    })
+  }
+  const endedAt = lastAt
   for (const line of lines) line.close()
   latencies.sort((a, b) => a - b)
   const at = (share: number) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0

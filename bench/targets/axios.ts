@@ -36,6 +36,7 @@ app.use(async (request, response) => {
         response.setHeader(name, value)
     }
     answer.data.pipe(response)
+    response.once('close', () => answer.data.destroy())
   } catch {
     response.sendStatus(502)
   }

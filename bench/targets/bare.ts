@@ -32,6 +32,9 @@ const server = createServer({ optimizeEmptyRequests: true, requestTimeout: 0 }, 
       const raw = controller.rawHeaders as readonly (Buffer | string)[]
       response.writeHead(status, kept(raw.map(part => (typeof part === 'string' ? part : part.toString('latin1')))))
       response.on('drain', () => controller.resume())
+      response.on('close', () => {
+        if (!response.writableFinished) controller.abort(new Error('the client has left'))
+      })
     },
     onResponseData(controller, data) {
       if (!response.write(data)) controller.pause()
