@@ -32,6 +32,7 @@ http {
   fastcgi_temp_path ${folder}/fastcgi;
   uwsgi_temp_path ${folder}/uwsgi;
   scgi_temp_path ${folder}/scgi;
+  proxy_max_temp_file_size 0;
   keepalive_requests 100000000;
   upstream provider { server ${host}; keepalive 256; keepalive_requests 100000000; }
   server {

@@ -7,7 +7,7 @@ const file = new URL('../docs/performance.md', import.meta.url)
 const begin = '<!-- results: written by npm run bench -- --write-docs -->'
 const end = '<!-- end of results -->'
 
-/** Puts the results of a full run between the marks of the page; what a person wrote around them stays. */
+/** Puts the results of a run between the marks of the page; what a person wrote around them stays. */
 export function writeDocs(result: BenchResult): void {
   const page = readFileSync(file, 'utf8')
   const [before, rest] = page.split(begin)
